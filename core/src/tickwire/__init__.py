@@ -1,0 +1,49 @@
+"""Crypto market data that can be trusted.
+
+A lazy name table (PEP 562): ``import tickwire`` costs next to nothing, a name is imported when it is first used.
+Type checkers read ``__init__.pyi``; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_NAMES = {
+    "model.book": "BookArrays BookSide FillEstimate L2Book Level",
+    "model.books": "Books",
+    "model.channels": "Channel ChannelRequest Subscribe Subscription",
+    "model.clock": "Clock ManualClock Nanos SystemClock",
+    "model.errors": "AmbiguousExchangeError AuthRejectedError ChecksumMismatchError ConfigError ConnectionLostError "
+    "CredentialsError CrossedBookError DataError DecodeError ExchangeUnavailableError PluginContractError PluginError "
+    "PluginLoadError PluginVersionError RateLimitedError RefusedError RequestRejectedError RetryableError "
+    "SequenceGapError SubscriptionRejectedError SymbolError TickwireError UnknownExchangeError UnknownInstrumentError "
+    "UnknownNativeError UnsupportedChannelError",
+    "model.events": "BookDelta BookSnapshot Levels MarketEvent Quote Side SnapshotCause Trade",
+    "model.health": "Health HealthStatus",
+    "model.instruments": "Instrument Instruments InstrumentStatus SizeUnit",
+    "model.metrics": "Counter Gauge Metrics",
+    "model.numbers": "N exact number_text",
+    "model.quality": "Backfilled Dropped Event Gap GapCause Inexact ListingChange ListingKind QualityEvent Reconnected "
+    "Recovered Repair Resynced Severity Stale StaleAction Subscribed UnsubscribeReason Unsubscribed Watermark",
+    "model.sequence": "Decision SequenceDecider SequenceRule decide",
+    "model.stored": "Record StoredEvent decode_event encode_event encode_record",
+    "model.symbols": "InstrumentType OptionType SymbolParts format_symbol parse_symbol",
+    "plugin.hookspecs": "hookimpl",
+    "run.feed": "Feed stream",
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME.get(name)
+    if module is None:
+        raise AttributeError(f"module 'tickwire' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"tickwire.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,1 @@
+"""What market data is: instruments, channels, events, books, errors. No I/O, nothing of ours imported."""

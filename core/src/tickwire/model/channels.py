@@ -1,0 +1,117 @@
+"""What can be subscribed to: a channel, its parameters, and the channel of one instrument."""
+
+from __future__ import annotations
+
+from enum import StrEnum, auto
+
+import attrs
+
+from tickwire.model.errors import UnsupportedChannelError
+from tickwire.model.instruments import Instrument
+
+__all__ = ["Channel", "ChannelRequest", "Subscribe", "Subscription"]
+
+
+class Channel(StrEnum):
+    """Kinds of data. ``QUALITY`` selects quality events; no exchange offers it."""
+
+    TRADES = auto()
+    L2_BOOK = auto()
+    L1_BOOK = auto()
+    TICKER = auto()
+    CANDLES = auto()
+    MARK_PRICE = auto()
+    FUNDING = auto()
+    OPEN_INTEREST = auto()
+    LIQUIDATIONS = auto()
+    ORDERS = auto()
+    FILLS = auto()
+    BALANCES = auto()
+    POSITIONS = auto()
+    QUALITY = auto()
+
+
+_ALIASES = {"quotes": Channel.L1_BOOK}
+
+
+@attrs.frozen
+class ChannelRequest:
+    """A channel as a user asks for it, before any instrument.
+
+    Attributes:
+        channel: The kind of data.
+        depth: Levels a side of a book; ``None``: everything the exchange gives.
+        interval: The exchange's name of an interval, e.g. ``100ms`` or ``1m``; ``None``: the fastest.
+    """
+
+    channel: Channel
+    depth: int | None = None
+    interval: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> ChannelRequest:
+        """Read ``trades``, ``L2_BOOK`` or ``l2_book:depth=100,interval=100ms``; case does not matter in the name.
+
+        Raises:
+            UnsupportedChannelError: No such channel, or no such parameter.
+        """
+        name, _, rest = text.partition(":")
+        parameters = dict(_parameter(text, part) for part in rest.split(",")) if rest else {}
+        depth = parameters.get("depth")
+        return cls(_channel(name), int(depth) if depth else None, parameters.get("interval"))
+
+
+def _channel(name: str) -> Channel:
+    known = name.strip().lower()
+    try:
+        return _ALIASES.get(known) or Channel(known)
+    except ValueError:
+        raise UnsupportedChannelError(f"there is no channel {name!r}", hint=f"one of {', '.join(Channel)}") from None
+
+
+def _parameter(text: str, part: str) -> tuple[str, str]:
+    name, equals, value = (piece.strip() for piece in part.partition("="))
+    if name == "interval" and equals and value:
+        return name, value
+    if name == "depth" and value.isdecimal() and int(value) > 0:
+        return name, value
+    raise UnsupportedChannelError(
+        f"{text!r}: {part!r} is not a parameter of a channel", hint="write depth=100 or interval=100ms, comma-separated"
+    )
+
+
+class Subscribe:
+    """Make channel requests with parameters: ``Subscribe.l2_book(depth=100)``."""
+
+    @staticmethod
+    def trades() -> ChannelRequest:
+        """Ask for trades."""
+        return ChannelRequest(Channel.TRADES)
+
+    @staticmethod
+    def l2_book(depth: int | None = None, interval: str | None = None) -> ChannelRequest:
+        """Ask for the L2 book; ``depth`` in levels a side, ``interval`` as the exchange names it."""
+        return ChannelRequest(Channel.L2_BOOK, depth, interval)
+
+    @staticmethod
+    def l1_book() -> ChannelRequest:
+        """Ask for best bid and ask."""
+        return ChannelRequest(Channel.L1_BOOK)
+
+
+@attrs.frozen(cache_hash=True)
+class Subscription:
+    """A channel for one instrument, or for a whole connection where ``instrument`` is ``None``."""
+
+    channel: Channel
+    instrument: Instrument | None
+    depth: int | None = None
+    interval: str | None = None
+
+    @property
+    def symbol(self) -> str | None:
+        """Our symbol, ``None`` for a subscription without instrument."""
+        return self.instrument.symbol if self.instrument else None
+
+    def __str__(self) -> str:
+        return f"{self.symbol or '*'} {self.channel}"

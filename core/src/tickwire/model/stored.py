@@ -1,0 +1,155 @@
+"""The stored form of an event: its JSON line, which begins with type and schema, and its idempotency key.
+
+``{"type":"trade","schema":1,"run_id":"01K…","ordinal":7,"key":"backpack/SOL-USDC/341399899","exchange":…}``. Numbers
+never have an exponent, so ``float`` and ``Decimal`` runs of the same data write the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, TypeAlias, get_args
+
+import msgspec
+
+from tickwire.model import quality
+from tickwire.model.errors import DecodeError
+from tickwire.model.events import BookDelta, BookSnapshot, Quote, Trade
+from tickwire.model.numbers import number_text
+from tickwire.model.quality import Event
+
+__all__ = ["SCHEMA", "KeyMaker", "Record", "StoredEvent", "decode_event", "encode_event", "encode_record"]
+
+SCHEMA = 1
+"""Version of the stored form; goes up when a field changes its meaning."""
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """An event as a sink receives it.
+
+    Attributes:
+        event: The event.
+        run_id: Start of the process, a ULID.
+        ordinal: Strictly increasing per run over all feeds: the total order of what was seen.
+        key: Equal for equal records, also across retries, replays and restarts.
+    """
+
+    event: Event
+    run_id: str
+    ordinal: int
+    key: str
+
+
+StoredEvent: TypeAlias = (
+    Trade[float] | BookSnapshot[float] | BookDelta[float] | Quote[float]
+    | quality.Subscribed | quality.Unsubscribed | quality.Watermark | quality.Gap | quality.Backfilled
+    | quality.Resynced | quality.Stale | quality.Recovered | quality.Reconnected | quality.Dropped
+    | quality.ListingChange | quality.Inexact
+)  # fmt: skip
+"""Every event that can be read back, numbers as floats."""
+
+
+class KeyMaker:
+    """Makes idempotency keys; remembers the equal trades of one moment where an exchange gives no trade id."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._equals: dict[tuple[str, str], tuple[int | None, dict[str, int]]] = {}
+
+    def key(self, event: Event, ordinal: int) -> str:
+        """Give a trade's key by its id, else by its values and how many equal ones came before; the rest by ordinal."""
+        if not isinstance(event, Trade):
+            return f"{self._run_id}/{ordinal}"
+        if event.trade_id is not None:
+            return f"{event.exchange}/{event.symbol}/{event.trade_id}"
+        values = (
+            f"{event.exchange}/{event.symbol}/{event.ts_event}/{number_text(event.price)}/{number_text(event.size)}"
+            f"/{event.taker_side}"
+        )
+        moment, counts = self._equals.get((event.exchange, event.symbol), (None, {}))
+        if moment != event.ts_event:
+            counts = {}
+        nth = counts[values] = counts.get(values, 0) + 1
+        self._equals[event.exchange, event.symbol] = (event.ts_event, counts)
+        return f"{values}/{nth}"
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_text_encoder = msgspec.json.Encoder()
+_EXPONENT = re.compile(rb"[:\[,]-?\d+(?:\.\d+)?[eE]")
+_HEADS: dict[type, bytes] = {}
+
+
+def _body(event: Event) -> bytes:
+    if isinstance(event, quality.QualityEvent):
+        return _text_encoder.encode(event)
+    if type(event.ts_event) is not int and event.ts_event is not None:
+        raise TypeError(f"ts_event is {event.ts_event!r}, not an int of nanoseconds")
+    encoded = _encoder.encode(event)
+    if _EXPONENT.search(encoded) or _has_decimals(event):
+        return _encoder.encode(_written_out(event))
+    return encoded
+
+
+def _has_decimals(event: Event) -> bool:
+    if isinstance(event, BookSnapshot | BookDelta):
+        levels = event.bids or event.asks
+        return bool(levels) and isinstance(levels[0][0], Decimal)
+    return any(isinstance(getattr(event, name, None), Decimal) for name in ("price", "bid_price", "ask_price"))
+
+
+def _written_out(value: Any) -> Any:
+    if isinstance(value, float | Decimal):
+        return msgspec.Raw(number_text(value).encode())
+    if isinstance(value, tuple | list):
+        return [_written_out(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        tag = {"type": value.__struct_config__.tag}
+        return tag | {name: _written_out(getattr(value, name)) for name in value.__struct_fields__}
+    return value
+
+
+def _head(event: Event) -> bytes:
+    # every line begins with {"type":"<tag>", ; that much is replaced by the longer head
+    head = _HEADS.get(type(event))
+    if head is None:
+        head = _HEADS[type(event)] = b'{"type":"%s",' % str(event.__struct_config__.tag).encode()
+    return head
+
+
+def encode_event(event: Event) -> bytes:
+    """Write one event as a JSON line without the newline: ``{"type":…,"schema":…,"exchange":…}``."""
+    head = _head(event)
+    return b'%s"schema":%d,%s' % (head, SCHEMA, _body(event)[len(head) :])
+
+
+def encode_record(record: Record) -> bytes:
+    """Write one record as a JSON line without the newline; adds run id, ordinal and key."""
+    head = _head(record.event)
+    return b'%s"schema":%d,"run_id":"%s","ordinal":%d,"key":%s,%s' % (
+        head, SCHEMA, record.run_id.encode(), record.ordinal, _encoder.encode(record.key),
+        _body(record.event)[len(head) :],
+    )  # fmt: skip
+
+
+_decoder: msgspec.json.Decoder[StoredEvent] | None = None
+
+
+def decode_event(line: bytes | str) -> StoredEvent:
+    """Read back what ``encode_event`` or ``encode_record`` wrote.
+
+    Raises:
+        DecodeError: It is not a stored event.
+    """
+    global _decoder  # made at first use: building it costs a millisecond that an import should not pay
+    if _decoder is None:
+        _decoder = msgspec.json.Decoder(StoredEvent)
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"not a stored event: {error}") from error
+
+
+def event_types() -> tuple[type, ...]:
+    """Give every concrete event class."""
+    return tuple(getattr(member, "__origin__", member) for member in get_args(StoredEvent))

@@ -1,0 +1,383 @@
+"""Wire records, controls and the strategies a plugin supplies. Public, versioned with the entry-point group.
+
+Whatever speaks REST is a generator that yields a ``Request``, is sent the ``Response`` and returns a value: no I/O, no
+``async``. Core drives it through signing, retries and limits; a test drives it with a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeAlias, runtime_checkable
+
+import attrs
+import msgspec
+from typing_extensions import TypeVar
+
+from tickwire.model.channels import Channel, Subscription
+from tickwire.model.clock import Nanos
+from tickwire.model.events import BookSnapshot, Trade
+from tickwire.model.instruments import Instrument
+from tickwire.model.quality import Event
+from tickwire.model.stored import Record
+
+__all__ = [
+    "Alive", "BookView", "Clock", "Closing", "Confirmed", "Connection", "ConnectionGap", "ConnectionInfo", "Control",
+    "Credentials", "Ending", "Fetch", "Frame", "Hole", "Located", "LoggedIn", "LoginRefused", "Network", "Refused",
+    "Request", "Response", "Router", "Routing", "Send", "Signer", "Sink", "SymbolSource", "Transport", "Unknown",
+]  # fmt: skip
+
+T = TypeVar("T")
+P = TypeVar("P", default=bytes)
+P_contra = TypeVar("P_contra", default=bytes, contravariant=True)
+
+
+# wire records
+@attrs.frozen
+class Request:
+    """One HTTP request (or a transport's own call).
+
+    Attributes:
+        method: ``GET``, …
+        path: Under the exchange's base URL, beginning with ``/``.
+        params: The query.
+        body: Sent as it is.
+        headers: Beside the transport's own.
+        weight: Spent from ``ExchangeInfo.limits[limit]``.
+        limit: Name of the budget.
+        signed: Core passes it through ``Signer.sign`` just before sending.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str | int] = attrs.field(factory=dict)
+    body: bytes | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    weight: float = 1
+    limit: str = "default"
+    signed: bool = False
+
+
+@attrs.frozen
+class Response:
+    """A complete answer; ``value`` is set by a transport that already decoded."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    ts_recv: Nanos
+    value: Any = None
+
+    def decode(self, type: type[T]) -> T:
+        """Read the JSON body as ``type``; numbers may be texts.
+
+        Raises:
+            msgspec.DecodeError: It is not that; core turns it into our ``DecodeError`` naming the request.
+        """
+        return msgspec.json.decode(self.body, type=type, strict=False)
+
+
+Fetch: TypeAlias = Generator[Request, Response, T]
+"""A conversation: yields requests, is sent responses, returns ``T``."""
+
+
+class Frame(msgspec.Struct, Generic[P], frozen=True, gc=False):
+    """One raw message; ``ts_recv`` is our wall clock when its bytes left the socket, before decoding."""
+
+    payload: P
+    ts_recv: Nanos
+
+
+@attrs.frozen
+class Ending:
+    """How a connection ended: a value, never an exception.
+
+    Attributes:
+        code: The WebSocket close code; 1006 where none was received.
+        reason: In words.
+        error: What was raised below, if anything.
+    """
+
+    code: int
+    reason: str
+    error: BaseException | None = None
+
+
+# controls: what a router says besides events
+class Control(msgspec.Struct, frozen=True):
+    """What a router says besides events."""
+
+
+class Send(Control, Generic[P], frozen=True):
+    """A frame to send, and the subscriptions it asks for, so that core can time them out."""
+
+    payload: P
+    subscriptions: tuple[Subscription, ...] = ()
+
+
+class Confirmed(Control, frozen=True):
+    """The exchange acknowledged these."""
+
+    subscriptions: tuple[Subscription, ...]
+
+
+class Refused(Control, frozen=True):
+    """The exchange refused these; without ``retry`` for good, the rest live on."""
+
+    subscriptions: tuple[Subscription, ...]
+    reason: str
+    retry: bool = False
+
+
+class LoggedIn(Control, frozen=True):
+    """The login was accepted."""
+
+
+class LoginRefused(Control, frozen=True):
+    """The login was refused."""
+
+    reason: str
+
+
+class Alive(Control, frozen=True):
+    """A pong or heartbeat: proves the connection, never a subscription."""
+
+
+class Closing(Control, frozen=True):
+    """The exchange will close in that many seconds: core reconnects before."""
+
+    within: float
+
+
+class ConnectionGap(Control, frozen=True):
+    """A counter of the whole connection jumped: all its subscriptions miss something."""
+
+    missing: int | None
+
+
+class Unknown(Control, frozen=True):
+    """A kind of frame the router does not know; counted once per kind, never logged whole."""
+
+    kind: str
+
+
+# what core hands over
+@runtime_checkable
+class Clock(Protocol):
+    """The exchange's time as far as core can tell: our clock less the measured skew."""
+
+    def now(self) -> Nanos:
+        """Give ns since 1970 UTC."""
+        ...
+
+
+class Credentials(Protocol):
+    """Secrets by name; the repr is masked."""
+
+    def reveal(self, name: str) -> str:
+        """Give a secret's text: the only way to it."""
+        ...
+
+
+@attrs.frozen
+class Network:
+    """What a transport must honour; one that cannot raises ``ConfigError`` (fail closed).
+
+    Attributes:
+        rest: Base URLs, primary first.
+        websocket: URLs by socket name, primary first.
+        proxy_rest: Proxy URL for HTTP, ``None``: direct.
+        proxy_websocket: Proxy URL for sockets, ``None``: direct.
+        timeout: Seconds for one request or one dial.
+    """
+
+    rest: tuple[str, ...]
+    websocket: Mapping[str, tuple[str, ...]]
+    proxy_rest: str | None = None
+    proxy_websocket: str | None = None
+    timeout: float = 10.0
+
+
+@attrs.frozen
+class Hole:
+    """What is missing. Core shrinks it by each page and asks again until it is closed or a page brings nothing new."""
+
+    instrument: Instrument
+    channel: Channel
+    after: Trade | None
+    before: Trade | None
+    start: Nanos
+    end: Nanos
+    page: int = 0
+
+
+@attrs.frozen
+class Located:
+    """Where to connect: URL, headers, and for how long that holds."""
+
+    url: str
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    heartbeat: float | None = None
+    renew_after: float | None = None
+
+
+@attrs.frozen
+class ConnectionInfo:
+    """Which connection a router is for."""
+
+    id: str
+    endpoint: str
+    located: Located
+
+
+class BookView(Protocol):
+    """A book as a checksum sees it; (price, size), best first."""
+
+    def bids(self, n: int) -> Sequence[tuple[float, float]]:
+        """Give the best ``n`` bids."""
+        ...
+
+    def asks(self, n: int) -> Sequence[tuple[float, float]]:
+        """Give the best ``n`` asks."""
+        ...
+
+
+# the strategies
+@runtime_checkable
+class SymbolSource(Protocol):
+    """Which requests give the instruments, and how to read the answers."""
+
+    def load(self) -> Fetch[Iterable[Instrument]]:
+        """Converse with the exchange and return all instruments."""
+        ...
+
+
+@runtime_checkable
+class Signer(Protocol):
+    """Signs requests; subscriptions and logins through methods of its own that its routing knows."""
+
+    def sign(self, request: Request) -> Request:
+        """Give the request with its signature."""
+        ...
+
+
+@runtime_checkable
+class Connection(Protocol[P_contra]):
+    """One open connection."""
+
+    def send(self, payload: P_contra) -> None:
+        """Queue a frame; on a closing connection it is dropped."""
+        ...
+
+    def pause(self) -> None:
+        """Stop reading: how policy ``block`` reaches the socket."""
+        ...
+
+    def resume(self) -> None:
+        """Read again."""
+        ...
+
+    async def close(self) -> None:
+        """Close cleanly; a second call is harmless. ``on_close`` is called all the same."""
+        ...
+
+
+@runtime_checkable
+class Transport(Protocol[P]):
+    """The only strategy that does I/O."""
+
+    async def fetch(self, request: Request) -> Response:
+        """Send one request.
+
+        Raises:
+            RetryableError, RefusedError: As the status says.
+        """
+        ...
+
+    async def connect(
+        self, located: Located, on_frame: Callable[[Frame[P]], None], on_close: Callable[[Ending], None]
+    ) -> Connection[P]:
+        """Dial. ``on_frame`` is called synchronously for each frame, ``on_close`` exactly once, last.
+
+        Raises:
+            RetryableError, RefusedError: It could not be opened; neither callback is called then.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release everything; a second call is harmless."""
+        ...
+
+
+@runtime_checkable
+class Router(Protocol[P]):
+    """One connection's language; made for each connection and thrown away with it."""
+
+    def opened(self) -> Iterable[Control]:
+        """Say what to send first, e.g. a login."""
+        ...
+
+    def subscribe(self, subscriptions: Sequence[Subscription]) -> Iterable[Send[P]]:
+        """Ask for these; at most ``Endpoint.batch`` at once."""
+        ...
+
+    def unsubscribe(self, subscriptions: Sequence[Subscription]) -> Iterable[Send[P]]:
+        """Ask for these no longer."""
+        ...
+
+    def heartbeat(self, now: Nanos) -> Iterable[Send[P]]:
+        """Say what keeps the connection alive."""
+        ...
+
+    def route(self, frame: Frame[P]) -> Iterable[Event | Control]:
+        """Read one frame.
+
+        Raises:
+            DataError: It is malformed, or names an instrument that is not loaded.
+        """
+        ...
+
+
+@runtime_checkable
+class Routing(Protocol[P]):
+    """One feed's language. Stateless; makes the routers and speaks REST."""
+
+    def endpoint(self, subscription: Subscription) -> str:
+        """Name the socket that carries it."""
+        ...
+
+    def locate(self, endpoint: str, url: str) -> Fetch[Located]:
+        """Find out where to connect, e.g. by fetching a token."""
+        ...
+
+    def router(self, connection: ConnectionInfo) -> Router[P]:
+        """Make the router of a new connection."""
+        ...
+
+    def snapshot(self, subscription: Subscription) -> Fetch[BookSnapshot]:
+        """Fetch the whole book."""
+        ...
+
+    def history(self, hole: Hole) -> Fetch[Sequence[Event]]:
+        """Fetch one page of what is missing."""
+        ...
+
+    def checksum(self, book: BookView, instrument: Instrument) -> int:
+        """Digest a book as the exchange does."""
+        ...
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where events go. Called from one task, never concurrently."""
+
+    async def open(self) -> None:
+        """Get ready."""
+        ...
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """Take over a batch, in order."""
+        ...
+
+    async def close(self) -> None:
+        """Flush and release; a second call is harmless."""
+        ...
