@@ -30,7 +30,8 @@ _NAMES = {
     "model.stored": "Record StoredEvent decode_event encode_event encode_record",
     "model.symbols": "InstrumentType OptionType SymbolParts format_symbol parse_symbol",
     "plugin.hookspecs": "hookimpl",
-    "run.feed": "Feed stream",
+    "run.feed": "Feed",
+    "run.script": "stream",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -96,4 +96,4 @@ from tickwire.model.symbols import format_symbol as format_symbol
 from tickwire.model.symbols import parse_symbol as parse_symbol
 from tickwire.plugin.hookspecs import hookimpl as hookimpl
 from tickwire.run.feed import Feed as Feed
-from tickwire.run.feed import stream as stream
+from tickwire.run.script import stream as stream

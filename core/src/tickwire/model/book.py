@@ -10,13 +10,13 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum, auto
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from tickwire.model.clock import Nanos
 from tickwire.model.errors import ConfigError, CrossedBookError, SequenceGapError
 from tickwire.model.events import BookDelta, BookSnapshot, Levels, Side, SnapshotCause
-from tickwire.model.numbers import N
+from tickwire.model.numbers import N, exact
 from tickwire.model.sequence import Decision, SequenceDecider, SequenceRule, decide, expected, rule_of
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ class L2Book(Generic[N]):
 
     def apply_snapshot(self, snapshot: BookSnapshot[N]) -> None:
         """Replace everything by ``snapshot``; its levels may come in any order, the later of equal prices wins."""
-        self._bids = {price: size for price, size in snapshot.bids if size}
-        self._asks = {price: size for price, size in snapshot.asks if size}
+        self._bids = _sizes(snapshot.bids)
+        self._asks = _sizes(snapshot.asks)
         self._bid_prices = sorted(self._bids)
         self._ask_prices = sorted(self._asks)
         self.depth = snapshot.depth
@@ -139,15 +139,20 @@ class L2Book(Generic[N]):
         """
         if not self.is_synced:
             return Decision.OLD
-        last = self.sequence
+        last, end = self.sequence, delta.last_sequence
         # the common case of consecutive numbering, decided without a call
-        if last is None or delta.first_sequence != last + 1 or self._rule is not SequenceRule.CONSECUTIVE:
+        if (
+            last is None
+            or end is None
+            or delta.first_sequence != last + 1
+            or self._rule is not SequenceRule.CONSECUTIVE
+        ):
             decision = decide(self._rule or rule_of(delta), last, delta, self._is_fresh)
             if decision is Decision.OLD:
                 return decision
             if decision is Decision.GAP:
                 self.lose_sync()
-                found = delta.last_sequence if delta.first_sequence is None else delta.first_sequence
+                found = end if delta.first_sequence is None else delta.first_sequence
                 raise SequenceGapError(
                     f"{self.exchange} {self.symbol}: a delta starting at {found} does not follow {last}",
                     expected=expected(last), found=found,
@@ -158,8 +163,8 @@ class L2Book(Generic[N]):
             _change(self._asks, self._ask_prices, delta.asks)
         if self.depth is not None:
             self._truncate(self.depth)
-        if delta.last_sequence is not None:
-            self.sequence = delta.last_sequence
+        if end is not None:
+            self.sequence = end
         self.ts_event, self.ts_recv = delta.ts_event, delta.ts_recv
         self._is_fresh = False
         bids, asks = self._bid_prices, self._ask_prices
@@ -206,15 +211,15 @@ class L2Book(Generic[N]):
 
     @property
     def mid(self) -> N | None:
-        """The mean of best bid and best ask, ``None`` unless both are there."""
+        """The mean of best bid and best ask, ``None`` unless both are there. Computed in decimals, like ``spread``."""
         bid, ask = self.best_bid, self.best_ask
-        return None if bid is None or ask is None else (bid.price + ask.price) / 2
+        return None if bid is None or ask is None else _as(bid.price, (exact(bid.price) + exact(ask.price)) / 2)
 
     @property
     def spread(self) -> N | None:
         """Best ask less best bid: 0 is locked and valid. As decimals: no digits appear that the prices lack."""
         bid, ask = self.best_bid, self.best_ask
-        return None if bid is None or ask is None else _difference(ask.price, bid.price)
+        return None if bid is None or ask is None else _as(bid.price, exact(ask.price) - exact(bid.price))
 
     def bids(self, n: int | None = None) -> list[Level[N]]:
         """Give the best ``n`` bids (all by default), best first."""
@@ -226,41 +231,39 @@ class L2Book(Generic[N]):
         sizes = self._asks
         return [Level(price, sizes[price]) for price in islice(self._prices(BookSide.ASK), n)]
 
-    def size_at(self, side: BookSide, price: N) -> N | float:
-        """Give the size resting at a price, 0.0 if none."""
-        return (self._bids if side is BookSide.BID else self._asks).get(price, 0.0) if self.is_synced else 0.0
+    def size_at(self, side: BookSide, price: N) -> N:
+        """Give the size resting at a price, zero if none."""
+        size = (self._bids if side is BookSide.BID else self._asks).get(price) if self.is_synced else None
+        return _as(price, Decimal(0)) if size is None else size
 
-    def volume_to(self, side: BookSide, price: N) -> N | float:
-        """Sum the sizes from the best price up to ``price``, inclusive."""
+    def volume_to(self, side: BookSide, price: N) -> N:
+        """Sum the sizes from the best price up to ``price``, inclusive; zero if there are none. Added as decimals."""
         if side is BookSide.BID:
-            within = (level.size for level in self.bids() if level.price >= price)
+            within = takewhile(lambda level: level.price >= price, self.bids())
         else:
-            within = (level.size for level in self.asks() if level.price <= price)
-        total: N | float = 0.0
-        for size in within:
-            total = size if total == 0.0 else total + size  # type: ignore[operator]
-        return total
+            within = takewhile(lambda level: level.price <= price, self.asks())
+        return _as(price, sum((exact(level.size) for level in within), Decimal(0)))
 
     def fill(self, side: Side, size: N) -> FillEstimate[N]:
-        """Estimate a market order: BUY walks the asks, SELL the bids.
+        """Estimate a market order: BUY walks the asks, SELL the bids. Computed in decimals, like ``spread``.
 
         Args:
             side: The order's side.
             size: Above zero, in the instrument's size unit.
         """
         levels = self.asks() if side is Side.BUY else self.bids()
-        rest = size
-        paid = size - size
+        wanted = rest = exact(size)
+        paid = Decimal(0)
         worst: N | None = None
         for level in levels:
             if rest <= 0:
                 break
-            taken = min(rest, level.size)
-            paid += taken * level.price
+            taken = min(rest, exact(level.size))
+            paid += taken * exact(level.price)
             rest -= taken
             worst = level.price
-        filled = size - rest
-        return FillEstimate(paid / filled if filled else None, worst, rest)
+        average = None if worst is None else _as(size, paid / (wanted - rest))
+        return FillEstimate(average, worst, _as(size, rest))
 
     def arrays(self, n: int) -> BookArrays:
         """Give the best ``n`` levels as four numpy arrays of floats, padded with nan.
@@ -317,7 +320,14 @@ def _change(sizes: dict[N, N], prices: list[N], levels: Iterable[tuple[N, N]]) -
             del prices[bisect_left(prices, price)]
 
 
-def _difference(larger: N, smaller: N) -> N:
-    if isinstance(larger, Decimal):
-        return larger - smaller
-    return float(Decimal(repr(larger)) - Decimal(repr(smaller)))
+def _sizes(levels: Levels[N]) -> dict[N, N]:
+    # the later of equal prices wins, a later zero too; an exchange sends neither, a test does
+    sizes = dict(levels)
+    return {price: size for price, size in sizes.items() if size} if 0 in sizes.values() else sizes
+
+
+def _as(number: N, value: Decimal) -> N:
+    # the answer in the number type of the question
+    if isinstance(number, Decimal):
+        return value
+    return float(value)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tickwire.model.book import L2Book
 from tickwire.model.channels import Channel
+from tickwire.model.clock import Nanos
 from tickwire.model.errors import ConfigError
 from tickwire.model.events import BookDelta, BookSnapshot
 from tickwire.model.quality import Event, Gap, Unsubscribed
@@ -44,7 +45,8 @@ class Books(Mapping[str, L2Book[Any]]):
             if book is not None and book.exchange == event.exchange:
                 book.apply_delta(event)
         elif isinstance(event, BookSnapshot):
-            self._book(event).apply_snapshot(event)
+            if self._only in (None, event.exchange):
+                self._book(event).apply_snapshot(event)
         elif isinstance(event, Gap | Unsubscribed):
             self._lose(event)
 
@@ -52,8 +54,6 @@ class Books(Mapping[str, L2Book[Any]]):
         if self.exchange is None:
             self.exchange = snapshot.exchange
         if snapshot.exchange != self.exchange:
-            if self._only is not None:
-                return L2Book(snapshot.exchange, snapshot.symbol)
             raise ConfigError(
                 f"this stream holds books of {self.exchange!r} and of {snapshot.exchange!r}",
                 hint="make one Books per exchange: Books('backpack')",
@@ -66,11 +66,10 @@ class Books(Mapping[str, L2Book[Any]]):
     def _lose(self, event: Gap | Unsubscribed) -> None:
         if event.exchange != self.exchange or event.channel not in (None, Channel.L2_BOOK):
             return
-        if isinstance(event, Gap) and event.ts_end is not None:
-            return
+        end = event.ts_end if isinstance(event, Gap) else None
         named = self._books.values() if event.symbol is None else [self._books.get(event.symbol)]
         for book in named:
-            if book is not None:
+            if book is not None and (end is None or not _shows(book, end)):
                 book.lose_sync()
 
     def __getitem__(self, symbol: str) -> L2Book[Any]:
@@ -81,3 +80,8 @@ class Books(Mapping[str, L2Book[Any]]):
 
     def __len__(self) -> int:
         return len(self._books)
+
+
+def _shows(book: L2Book[Any], moment: Nanos) -> bool:
+    # a gap that ended before the book's snapshot is not the book's: such a Gap only tells more of a repaired hole
+    return moment <= max(book.ts_recv or 0, book.ts_event or 0)

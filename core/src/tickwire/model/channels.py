@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum, auto
 
 import attrs
@@ -32,6 +33,7 @@ class Channel(StrEnum):
 
 
 _ALIASES = {"quotes": Channel.L1_BOOK}
+_DEPTH = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
 @attrs.frozen
@@ -55,8 +57,11 @@ class ChannelRequest:
         Raises:
             UnsupportedChannelError: No such channel, or no such parameter.
         """
-        name, _, rest = text.partition(":")
-        parameters = dict(_parameter(text, part) for part in rest.split(",")) if rest else {}
+        name, colon, rest = text.partition(":")
+        found = [_parameter(text, part) for part in rest.split(",")] if colon else []
+        parameters = dict(found)
+        if len(parameters) < len(found):
+            raise UnsupportedChannelError(f"{text!r} names a parameter twice", hint="write each parameter once")
         depth = parameters.get("depth")
         return cls(_channel(name), int(depth) if depth else None, parameters.get("interval"))
 
@@ -73,7 +78,7 @@ def _parameter(text: str, part: str) -> tuple[str, str]:
     name, equals, value = (piece.strip() for piece in part.partition("="))
     if name == "interval" and equals and value:
         return name, value
-    if name == "depth" and value.isdecimal() and int(value) > 0:
+    if name == "depth" and _DEPTH.fullmatch(value):
         return name, value
     raise UnsupportedChannelError(
         f"{text!r}: {part!r} is not a parameter of a channel", hint="write depth=100 or interval=100ms, comma-separated"

@@ -48,18 +48,19 @@ class ManualClock:
     """A clock that stands still until a test calls ``advance``."""
 
     def __init__(self, now: Nanos = 1_700_000_000_000_000_000) -> None:
+        # whole nanoseconds: three sleeps of 0.1 s end exactly where one of 0.3 s does
         self._start = now
-        self._elapsed = 0.0
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._elapsed: Nanos = 0
+        self._sleepers: list[tuple[Nanos, int, asyncio.Future[None]]] = []
         self._numbers = count()
 
     def now(self) -> Nanos:
         """Give the start plus what was advanced."""
-        return self._start + round(self._elapsed * 1e9)
+        return self._start + self._elapsed
 
     def monotonic(self) -> float:
         """Give the seconds advanced so far."""
-        return self._elapsed
+        return self._elapsed / 1e9
 
     async def sleep(self, seconds: float) -> None:
         """Wait until ``advance`` has passed that many seconds."""
@@ -67,7 +68,7 @@ class ManualClock:
             await asyncio.sleep(0)
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._numbers), woken))
+        heapq.heappush(self._sleepers, (self._elapsed + _nanos(seconds), next(self._numbers), woken))
         await woken
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
@@ -76,7 +77,7 @@ class ManualClock:
 
     async def advance(self, seconds: float) -> None:
         """Let that much time pass, waking each sleeper at its moment and letting the tasks it wakes run."""
-        end = self._elapsed + seconds
+        end = self._elapsed + _nanos(seconds)
         await settle()
         while self._sleepers and self._sleepers[0][0] <= end:
             self._elapsed, _, woken = heapq.heappop(self._sleepers)
@@ -85,6 +86,10 @@ class ManualClock:
             await settle()
         self._elapsed = end
         await settle()
+
+
+def _nanos(seconds: float) -> Nanos:
+    return round(seconds * 1e9)
 
 
 class _ManualTimeout:

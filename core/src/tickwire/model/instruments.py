@@ -175,11 +175,15 @@ class Instruments:
         symbols: dict[str, Instrument] = {}
         for instrument in instruments:
             key = instrument.native_key or instrument.native
-            twin = native.get(key) or symbols.get(instrument.symbol)
-            if twin is not None:
+            if (twin := symbols.get(instrument.symbol)) is not None:
                 raise SymbolError(
                     f"{instrument.exchange}: {instrument.native!r} and {twin.native!r} are both {twin.symbol!r}",
-                    hint="give them different symbols, or a native_key each",
+                    hint="give them different symbols",
+                )
+            if (twin := native.get(key)) is not None:
+                raise SymbolError(
+                    f"{instrument.exchange}: {instrument.symbol!r} and {twin.symbol!r} are both native {key!r}",
+                    hint="give each a native_key",
                 )
             native[key] = symbols[instrument.symbol] = instrument
         for held, fresh in ((self.native, native), (self.symbols, symbols)):

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, get_args
 import msgspec
 
 from tickwire.model import quality
+from tickwire.model.clock import Nanos
 from tickwire.model.errors import DecodeError
 from tickwire.model.events import BookDelta, BookSnapshot, Quote, Trade
 from tickwire.model.numbers import number_text
@@ -49,29 +50,36 @@ StoredEvent: TypeAlias = (
 """Every event that can be read back, numbers as floats."""
 
 
+_MOMENTS = 64
+"""How many moments of an instrument without trade ids are remembered; trades out of order lie closer than that."""
+
+
 class KeyMaker:
-    """Makes idempotency keys; remembers the equal trades of one moment where an exchange gives no trade id."""
+    """Makes idempotency keys; remembers the equal trades of the last moments where an exchange gives no trade id."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
-        self._equals: dict[tuple[str, str], tuple[int | None, dict[str, int]]] = {}
+        self._moments: dict[tuple[str, str], dict[Nanos, dict[str, int]]] = {}
 
     def key(self, event: Event, ordinal: int) -> str:
-        """Give a trade's key by its id, else by its values and how many equal ones came before; the rest by ordinal."""
+        """Give the key of an event.
+
+        A trade has its id, else its time and values and how many equal ones came before. Everything else, and a trade
+        with neither id nor time, which nothing could recognise again, has the run and the ordinal.
+        """
         if not isinstance(event, Trade):
             return f"{self._run_id}/{ordinal}"
         if event.trade_id is not None:
             return f"{event.exchange}/{event.symbol}/{event.trade_id}"
-        values = (
-            f"{event.exchange}/{event.symbol}/{event.ts_event}/{number_text(event.price)}/{number_text(event.size)}"
-            f"/{event.taker_side}"
-        )
-        moment, counts = self._equals.get((event.exchange, event.symbol), (None, {}))
-        if moment != event.ts_event:
-            counts = {}
+        if event.ts_event is None:
+            return f"{self._run_id}/{ordinal}"
+        values = f"{number_text(event.price)}/{number_text(event.size)}/{event.taker_side}"
+        moments = self._moments.setdefault((event.exchange, event.symbol), {})
+        counts = moments.setdefault(event.ts_event, {})
+        if len(moments) > _MOMENTS:
+            del moments[next(iter(moments))]
         nth = counts[values] = counts.get(values, 0) + 1
-        self._equals[event.exchange, event.symbol] = (event.ts_event, counts)
-        return f"{values}/{nth}"
+        return f"{event.exchange}/{event.symbol}/{event.ts_event}/{values}/{nth}"
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -92,10 +100,12 @@ def _body(event: Event) -> bytes:
 
 
 def _has_decimals(event: Event) -> bool:
+    if isinstance(event, Trade):
+        return isinstance(event.price, Decimal)
     if isinstance(event, BookSnapshot | BookDelta):
         levels = event.bids or event.asks
         return bool(levels) and isinstance(levels[0][0], Decimal)
-    return any(isinstance(getattr(event, name, None), Decimal) for name in ("price", "bid_price", "ask_price"))
+    return any(isinstance(getattr(event, name), Decimal) for name in event.__struct_fields__)
 
 
 def _written_out(value: Any) -> Any:
@@ -132,6 +142,11 @@ def encode_record(record: Record) -> bytes:
     )  # fmt: skip
 
 
+class _Header(msgspec.Struct):
+    schema: int = SCHEMA
+
+
+_header = msgspec.json.Decoder(_Header)
 _decoder: msgspec.json.Decoder[StoredEvent] | None = None
 
 
@@ -139,14 +154,19 @@ def decode_event(line: bytes | str) -> StoredEvent:
     """Read back what ``encode_event`` or ``encode_record`` wrote.
 
     Raises:
-        DecodeError: It is not a stored event.
+        DecodeError: It is not a stored event, or of a later schema than this tickwire knows.
     """
     global _decoder  # made at first use: building it costs a millisecond that an import should not pay
     if _decoder is None:
         _decoder = msgspec.json.Decoder(StoredEvent)
     try:
+        schema = _header.decode(line).schema
+        if schema > SCHEMA:
+            raise DecodeError(
+                f"a stored event of schema {schema}; this tickwire reads up to {SCHEMA}: upgrade tickwire"
+            )
         return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise DecodeError(f"not a stored event: {error}") from error
 
 

@@ -154,7 +154,10 @@ def _escape(text: str) -> str:
 
 
 def _percent(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode())
+    try:
+        return "".join(f"%{byte:02X}" for byte in char.encode())
+    except UnicodeEncodeError:
+        raise SymbolError(f"{char!r} is half a character", hint="symbols are text that UTF-8 can write") from None
 
 
 def _unescape(text: str) -> str:
@@ -165,5 +168,5 @@ def _unescape(text: str) -> str:
 
 
 def _strike_text(strike: Decimal) -> str:
-    text = format(strike, "f")
+    text = format(strike.copy_abs(), "f")  # of a negative zero
     return text.rstrip("0").rstrip(".") if "." in text else text

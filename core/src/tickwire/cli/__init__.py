@@ -1,0 +1,1 @@
+"""The command ``tickwire``: one file per subcommand."""

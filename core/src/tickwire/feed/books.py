@@ -1,0 +1,186 @@
+"""Is the book in sync? Snapshot, alignment, gap, resync, for one instrument; no I/O.
+
+Invariants: a delta is emitted only on top of a snapshot that was emitted before it; between ``Gap`` and ``Resynced``
+neither snapshot nor delta is emitted except the snapshot that ``Resynced`` follows; the book answers ``None`` then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from tickwire.feed.streams import Stream
+from tickwire.model.book import L2Book
+from tickwire.model.channels import Subscription
+from tickwire.model.clock import Clock, Nanos
+from tickwire.model.errors import ChecksumMismatchError, CrossedBookError, SequenceGapError
+from tickwire.model.events import BookDelta, BookSnapshot, SnapshotCause
+from tickwire.model.quality import Event, GapCause, Repair, Resynced, Severity
+from tickwire.model.sequence import Decision, SequenceRule, decide
+from tickwire.plugin.info import BookFeed, BookStart
+
+__all__ = ["BookStream", "BookVerifier"]
+
+BookVerifier = Callable[[L2Book[Any]], int]
+"""Digests a book as the exchange does."""
+
+_KEPT = 10_000
+
+
+class BookStream(Stream):
+    """The L2 book of one instrument.
+
+    Attributes:
+        book: The book; exactly at the event that is being emitted.
+        flowing: Set once a delta came since the last subscription.
+    """
+
+    repair = Repair.RESYNC
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        exchange: str,
+        clock: Clock,
+        emit: Callable[[Event], None],
+        rules: BookFeed,
+        resync: Callable[[BookStream], None],
+        verifier: BookVerifier | None = None,
+        on_first: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make a stream that is not in sync.
+
+        Args:
+            subscription: Of an instrument.
+            exchange: The exchange's id.
+            clock: Dates the quality events.
+            emit: Takes the events.
+            rules: How the exchange's books work.
+            resync: Called when a new snapshot is needed.
+            verifier: Gives the checksum to compare; ``None``: none is compared.
+            on_first: Called once, when coverage begins.
+        """
+        super().__init__(subscription, exchange, clock, emit, on_first)
+        self.book: L2Book[Any] = L2Book(exchange, subscription.symbol or "", rules.sequence)
+        self.flowing = asyncio.Event()
+        self._rules = rules
+        self._resync = resync
+        self._verifier = verifier
+        self._waiting: deque[BookDelta[Any]] = deque(maxlen=_KEPT)
+        self._keeps = rules.start is BookStart.REST
+        self._had_snapshot = False
+
+    def asked(self, connection: str) -> None:
+        """Start over: what was kept belongs to the last subscription."""
+        super().asked(connection)
+        self._waiting.clear()
+        self.flowing.clear()
+
+    def disconnected(self, ts_good: Nanos, detail: str) -> None:
+        """Lose sync."""
+        self.book.lose_sync()
+        self._waiting.clear()
+        super().disconnected(ts_good, detail)
+
+    def on_delta(self, delta: BookDelta[Any]) -> None:
+        """Apply a delta and let it through, or keep it until a snapshot comes."""
+        book = self.book
+        if not book.is_synced:
+            self._keep(delta)
+            return
+        ts_good = book.ts_recv
+        try:
+            if book.apply_delta(delta) is Decision.OLD:
+                return
+            if delta.checksum is not None and self._verifier is not None:
+                self._verify(delta.checksum)
+        except SequenceGapError as error:
+            self._lost_sequence(error, ts_good)
+            self._keep(delta)
+            self._resync(self)
+        except (CrossedBookError, ChecksumMismatchError) as error:
+            self._lost_state(error, ts_good)
+        else:
+            self._passed(delta)
+
+    def on_snapshot(self, snapshot: BookSnapshot[Any]) -> None:
+        """Take over a snapshot that came over the socket; it always replaces."""
+        if not self._show(snapshot):
+            self._resync(self)
+
+    def offer(self, snapshot: BookSnapshot[Any]) -> bool:
+        """Take over a snapshot fetched over REST, if the deltas kept meanwhile follow it.
+
+        Returns:
+            Whether the book is in sync now; ``False``: the snapshot is too old or crossed, fetch another.
+        """
+        waiting, rule, last = self._waiting, self._rules.sequence, snapshot.sequence
+        while waiting and decide(rule, last, waiting[0], True) is Decision.OLD:
+            waiting.popleft()
+        if waiting and decide(rule, last, waiting[0], True) is Decision.GAP:
+            return False
+        followers = list(waiting)
+        waiting.clear()
+        if not self._show(snapshot):
+            return False
+        for delta in followers:
+            self.on_delta(delta)
+        return True
+
+    def _keep(self, delta: BookDelta[Any]) -> None:
+        if self._keeps:
+            self._waiting.append(delta)
+        self.flowing.set()
+
+    def _show(self, snapshot: BookSnapshot[Any]) -> bool:
+        ts_good = self.book.ts_recv
+        try:
+            self.book.apply_snapshot(snapshot)
+            if snapshot.checksum is not None and self._verifier is not None:
+                self._verify(snapshot.checksum)
+        except (CrossedBookError, ChecksumMismatchError) as error:
+            self.book.lose_sync()
+            if self.gap is None and self._had_snapshot:
+                self.open_gap(_cause(error), ts_good, str(error))
+            return False
+        cause = SnapshotCause.EXCHANGE
+        if not self._had_snapshot:
+            cause = SnapshotCause.INITIAL
+        elif self.gap is not None:
+            cause = SnapshotCause.RESYNC
+        self._had_snapshot = True
+        self._passed(msgspec.structs.replace(snapshot, cause=cause))
+        if self.gap is not None:
+            now = self._clock.now()
+            gap, self.gap = self.gap, None
+            self._emit(
+                Resynced(*self._header(now), Severity.INFO, gap.gap_id, self.book.sequence, now - gap.ts_noticed)
+            )
+        return True
+
+    def _verify(self, checksum: int) -> None:
+        assert self._verifier is not None
+        ours = self._verifier(self.book)
+        if ours != checksum:
+            raise ChecksumMismatchError(f"the exchange's checksum is {checksum}, ours {ours}, at {self.book.sequence}")
+
+    def _lost_sequence(self, error: SequenceGapError, ts_good: Nanos | None) -> None:
+        first, found = error.expected, error.found
+        is_counted = self._rules.sequence is SequenceRule.CONSECUTIVE
+        if not is_counted or first is None or found is None or found <= first:
+            return self.open_gap(GapCause.SEQUENCE, ts_good, f"{error}, fetching a snapshot")
+        detail = f"{found - first:,} updates missing ({first}…{found - 1}), fetching a snapshot"
+        return self.open_gap(GapCause.SEQUENCE, ts_good, detail, first, found - 1)
+
+    def _lost_state(self, error: CrossedBookError | ChecksumMismatchError, ts_good: Nanos | None) -> None:
+        self.book.lose_sync()
+        self.open_gap(_cause(error), ts_good, f"{error}, fetching a snapshot")
+        self._resync(self)
+
+
+def _cause(error: Exception) -> GapCause:
+    return GapCause.CROSSED if isinstance(error, CrossedBookError) else GapCause.CHECKSUM

@@ -1,0 +1,383 @@
+"""One connection's life: locate, dial, subscribe at the exchange's pace, keep alive, come back after every ending."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from tickwire.feed.backoff import Backoff, BackoffPolicy
+from tickwire.feed.conversation import converse
+from tickwire.model.channels import Subscription
+from tickwire.model.clock import Clock, Nanos
+from tickwire.model.errors import AuthRejectedError, DataError, RateLimitedError, RetryableError, TickwireError
+from tickwire.model.metrics import Metrics
+from tickwire.model.quality import Event, Reconnected, Severity
+from tickwire.plugin.assembly import Wiring
+from tickwire.plugin.info import Endpoint
+from tickwire.plugin.protocols import (
+    Alive,
+    Closing,
+    Confirmed,
+    Connection,
+    ConnectionGap,
+    ConnectionInfo,
+    Control,
+    Ending,
+    Frame,
+    Located,
+    LoggedIn,
+    LoginRefused,
+    Refused,
+    Router,
+    Send,
+    Unknown,
+)
+
+__all__ = ["FeedConnection", "Listener"]
+
+_log = logging.getLogger(__name__)
+
+_KINDS = 100  # unknown kinds counted apart; an exchange that sends garbage must not grow our memory
+
+
+class Listener(Protocol):
+    """What a connection tells the feed."""
+
+    @property
+    def market(self) -> Mapping[type, Callable[[Any], None]]:
+        """What takes the market events, by class: held, so that a frame costs no call to find out."""
+        ...
+
+    def on_quality(self, event: Event) -> None:
+        """Take a quality event."""
+        ...
+
+    def asked(self, connection: str, subscriptions: Sequence[Subscription]) -> None:
+        """Note that these were asked for."""
+        ...
+
+    def confirmed(self, subscriptions: Sequence[Subscription]) -> None:
+        """Note that these were acknowledged."""
+        ...
+
+    def refused(self, refusal: Refused) -> None:
+        """Note a refusal."""
+        ...
+
+    def missed(self, subscriptions: Iterable[Subscription], missing: int | None) -> None:
+        """Note that the connection's own counter jumped."""
+        ...
+
+    def disconnected(self, subscriptions: Iterable[Subscription], ts_good: Nanos, reason: str) -> None:
+        """Note that the connection ended; until ``ts_good`` nothing is missing."""
+        ...
+
+
+class FeedConnection:
+    """Keeps one set of subscriptions established over one connection at a time.
+
+    Attributes:
+        name: For events and logs, e.g. ``public-1``.
+        wanted: What it carries.
+        is_open: Whether there is a connection now.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: str,
+        url: str,
+        wiring: Wiring,
+        clock: Clock,
+        listener: Listener,
+        metrics: Metrics,
+        policy: BackoffPolicy,
+    ) -> None:
+        self.name = name
+        self.endpoint = endpoint
+        self.wanted: dict[Subscription, None] = {}
+        self.is_open = False
+        self._url = url
+        self._wiring = wiring
+        self._declared: Endpoint = wiring.info.sockets.get(endpoint) or Endpoint(url)
+        self._clock = clock
+        self._listener = listener
+        self._backoff = Backoff(policy)
+        self._frames = metrics.counter("frames_total", exchange=wiring.info.id)
+        self._errors = metrics.counter("decode_errors_total", exchange=wiring.info.id)
+        self._metrics = metrics
+        self._unknown: set[str] = set()
+        self._connection: Connection[Any] | None = None
+        self._router: Router[Any] | None = None
+        self._route: Callable[[Frame[Any]], Iterable[Event | Control]] = lambda frame: ()
+        self._market = listener.market
+        self._todo: deque[tuple[bool, Subscription]] = deque()
+        self._has_todo = asyncio.Event()
+        self._logged_in = asyncio.Event()
+        self._ended: asyncio.Future[Ending] | None = None
+        self._login_error: TickwireError | None = None
+        self._sent_at: float | None = None
+        self._ts_down: Nanos | None = None
+        self._ts_first: Nanos | None = None
+        self._ts_last: Nanos = 0
+        self._failures = 0
+        self._is_paused = False
+        self._is_stopping = False
+        self._controls: dict[type, Callable[[Any], None]] = {
+            Send: self._send,
+            Confirmed: lambda control: self._listener.confirmed(control.subscriptions),
+            Refused: lambda control: self._listener.refused(control),
+            LoggedIn: lambda control: self._logged_in.set(),
+            LoginRefused: self._login_refused,
+            Alive: lambda control: None,
+            Closing: lambda control: _log.info(
+                "%s %s: the exchange closes within %s s", wiring.info.id, self.name, control.within
+            ),
+            ConnectionGap: lambda control: self._listener.missed(list(self.wanted), control.missing),
+            Unknown: self._count_unknown,
+        }
+
+    # the life
+    async def run(self) -> None:
+        """Stay connected until ``stop``.
+
+        Raises:
+            AuthRejectedError: The exchange refuses the key: trying again will not help.
+            PluginError: The plugin cannot say where to connect.
+        """
+        reason = "first connection"
+        while not self._is_stopping:
+            self._failures += 1
+            retry_after: float | None = None
+            try:
+                reason = await self._one(reason)
+            except (RetryableError, DataError) as error:
+                reason = str(error)
+                retry_after = error.retry_after if isinstance(error, RateLimitedError) else None
+            if self._is_stopping:
+                return
+            delay = self._backoff.failed(retry_after)
+            _log.warning(
+                "%s: %s, attempt %d, next in %.1f s", self._wiring.info.id, reason, self._backoff.attempt, delay
+            )
+            await self._clock.sleep(delay)
+
+    async def _one(self, last_reason: str) -> str:
+        wiring = self._wiring
+        located = await converse(wiring.routing.locate(self.endpoint, self._url), wiring.transport, wiring.signer)
+        ended = self._ended = asyncio.get_running_loop().create_future()
+
+        def on_close(ending: Ending) -> None:
+            if not ended.done():
+                ended.set_result(ending)
+
+        self._router = wiring.routing.router(ConnectionInfo(self.name, self.endpoint, located))
+        self._route = self._router.route
+        self._logged_in = asyncio.Event()
+        self._ts_first = None
+        self._connection = await wiring.transport.connect(located, self._on_frame, on_close)
+        try:
+            self._opened(located, last_reason)
+            ending = await self._tend(located, ended)
+        finally:
+            connection, self._connection, self.is_open = self._connection, None, False
+            await connection.close()
+        self._closed(ending)
+        if self._login_error is not None:
+            raise self._login_error
+        return f"connection to {located.url} ended ({ending.code} {ending.reason})"
+
+    def _opened(self, located: Located, last_reason: str) -> None:
+        assert self._router is not None
+        assert self._connection is not None
+        now = self._clock.now()
+        self.is_open = True
+        self._ts_last = now
+        self._todo = deque((True, subscription) for subscription in self.wanted)
+        self._has_todo.set()
+        if self._is_paused:
+            self._connection.pause()
+        if self._ts_down is not None:
+            host = urlsplit(located.url).netloc
+            self._listener.on_quality(
+                Reconnected(
+                    self._wiring.info.id,
+                    None,
+                    None,
+                    now,
+                    None,
+                    self.name,
+                    Severity.WARNING,
+                    host,
+                    last_reason,
+                    self._failures,
+                    now - self._ts_down,
+                    len(self.wanted),
+                )
+            )
+        self._failures = 0
+        for control in self._router.opened():
+            self._handle(control)
+
+    async def _tend(self, located: Located, ended: asyncio.Future[Ending]) -> Ending:
+        helpers: list[asyncio.Task[None]] = [asyncio.create_task(self._work_off(), name=f"{self.name} subscriber")]
+        heartbeat = located.heartbeat or self._declared.heartbeat
+        if heartbeat:
+            helpers.append(asyncio.create_task(self._beat(heartbeat), name=f"{self.name} heartbeat"))
+        try:
+            waited: list[asyncio.Future[Any]] = [ended, *helpers]
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            for helper in helpers:
+                if helper.done():
+                    await helper  # a plugin's error in subscribe() or heartbeat() surfaces
+            return await ended
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    def _closed(self, ending: Ending) -> None:
+        now = self._clock.now()
+        self._ts_down = now
+        if self._ts_first is not None:
+            self._backoff.flowed((self._ts_last - self._ts_first) / 1e9)
+        if not self._is_stopping:
+            reason = f"{ending.code} {ending.reason}"
+            self._listener.disconnected(list(self.wanted), self._ts_last, reason)
+
+    async def _work_off(self) -> None:
+        if self._declared.login:
+            await self._logged_in.wait()
+        while True:
+            await self._has_todo.wait()
+            add, batch = self._next_batch()
+            if not batch:
+                self._has_todo.clear()
+                continue
+            await self._pace()
+            router = self._router
+            assert router is not None
+            if add:
+                self._listener.asked(self.name, batch)
+            for send in router.subscribe(batch) if add else router.unsubscribe(batch):
+                self._send(send)
+
+    def _next_batch(self) -> tuple[bool, list[Subscription]]:
+        todo, batch = self._todo, list[Subscription]()
+        add = bool(todo) and todo[0][0]
+        while todo and todo[0][0] is add and len(batch) < self._declared.batch:
+            batch.append(todo.popleft()[1])
+        return add, batch
+
+    async def _pace(self) -> None:
+        if self._declared.frames_per_second is not None:
+            if self._sent_at is not None:
+                await self._clock.sleep(self._sent_at + 1 / self._declared.frames_per_second - self._clock.monotonic())
+            self._sent_at = self._clock.monotonic()
+
+    async def _beat(self, seconds: float) -> None:
+        while True:
+            await self._clock.sleep(seconds)
+            assert self._router is not None
+            for send in self._router.heartbeat(self._clock.now()):
+                self._send(send)
+
+    # what the feed asks
+    def subscribe(self, subscription: Subscription) -> None:
+        """Carry it from now on; asked for at once if there is a connection."""
+        self.wanted[subscription] = None
+        if self.is_open:
+            self._todo.append((True, subscription))
+            self._has_todo.set()
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Carry it no longer."""
+        self.wanted.pop(subscription, None)
+        if self.is_open:
+            self._todo.append((False, subscription))
+            self._has_todo.set()
+
+    def resubscribe(self, subscription: Subscription) -> None:
+        """Ask for it anew on the same connection: how a book is restarted whose snapshot comes over the socket."""
+        if self.is_open and subscription in self.wanted:
+            self._todo += ((False, subscription), (True, subscription))
+            self._has_todo.set()
+
+    def forget(self, subscription: Subscription) -> None:
+        """Never ask for it again: the exchange refused it."""
+        self.wanted.pop(subscription, None)
+
+    def pause(self, is_paused: bool) -> None:
+        """Stop or go on reading."""
+        self._is_paused = is_paused
+        if self._connection is not None:
+            if is_paused:
+                self._connection.pause()
+            else:
+                self._connection.resume()
+
+    async def stop(self) -> None:
+        """Close; ``run`` then returns."""
+        self._is_stopping = True
+        if self._connection is not None:
+            await self._connection.close()
+
+    # the read path: never awaits, never lets an exception out
+    def _on_frame(self, frame: Frame[Any]) -> None:
+        self._frames.value += 1
+        self._ts_last = frame.ts_recv
+        if self._ts_first is None:
+            self._ts_first = frame.ts_recv
+        try:
+            for item in self._route(frame):
+                handle = self._market.get(type(item))
+                if handle is not None:
+                    handle(item)
+                else:
+                    self._handle(item)
+        except DataError as error:
+            self._bad_frame(error)
+        except Exception as error:  # one frame: whatever a plugin's router raises must not end the connection
+            self._bad_frame(error)
+
+    def _bad_frame(self, error: Exception) -> None:
+        self._errors.value += 1
+        if self._errors.value == 1 or not isinstance(error, DataError):
+            _log.warning(
+                "%s %s: a frame was dropped: %s: %s",
+                self._wiring.info.id,
+                self.name,
+                type(error).__name__,
+                error,
+                exc_info=not isinstance(error, DataError),
+            )
+
+    def _handle(self, item: Control | Event) -> None:
+        control = self._controls.get(type(item))
+        if control is not None:
+            control(item)
+        else:
+            self._listener.on_quality(item)  # type: ignore[arg-type]
+
+    def _send(self, send: Send[Any]) -> None:
+        if self._connection is not None:
+            self._connection.send(send.payload)
+
+    def _login_refused(self, control: LoginRefused) -> None:
+        self._login_error = AuthRejectedError(
+            f"{self._wiring.info.id} refused the key ({control.reason})",
+            hint="check that the clock is right and that api_secret belongs to api_key",
+        )
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(Ending(1000, "login refused"))
+
+    def _count_unknown(self, control: Unknown) -> None:
+        kind = control.kind if control.kind in self._unknown or len(self._unknown) < _KINDS else "other"
+        self._metrics.counter("unknown_frames_total", exchange=self._wiring.info.id, kind=kind).value += 1
+        if kind not in self._unknown:
+            self._unknown.add(kind)
+            _log.info("%s %s: frames of an unknown kind: %s", self._wiring.info.id, self.name, control.kind)

@@ -1,0 +1,143 @@
+"""Bringing books into sync off the read path: snapshots over REST within a budget, or a new subscription."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from tickwire.feed.backoff import Backoff, BackoffPolicy
+from tickwire.feed.books import BookStream
+from tickwire.feed.conversation import converse
+from tickwire.model.channels import Subscription
+from tickwire.model.clock import Clock
+from tickwire.model.errors import DataError, RateLimitedError, RefusedError, RetryableError
+from tickwire.plugin.assembly import Wiring
+from tickwire.plugin.info import BookStart
+
+__all__ = ["BookResync"]
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 4
+_FIRST_DELTA_WITHIN = 0.25  # an exchange that does not confirm: its first delta proves that the subscription works
+_SNAPSHOT_WITHIN = 30.0
+_POLICY = BackoffPolicy(first=0.2, cap=30.0)
+
+
+class BookResync:
+    """Starts and restarts the books of one feed, each in a task of its own.
+
+    The read path only notes what is needed; tasks are made by ``run``.
+    """
+
+    def __init__(self, wiring: Wiring, clock: Clock, resubscribe: Callable[[Subscription], None]) -> None:
+        """Make one for a feed; ``resubscribe`` asks anew for a snapshot that comes over the socket."""
+        self._wiring = wiring
+        self._clock = clock
+        self._resubscribe = resubscribe
+        self._noted: dict[BookStream, bool] = {}
+        self._has_noted = asyncio.Event()
+        self._running: dict[BookStream, asyncio.Task[None]] = {}
+        self._requests = asyncio.Semaphore(_AT_ONCE)
+        self._not_before = 0.0
+        book = wiring.info.book
+        self._start = book.start if book is not None else BookStart.EVERY_FRAME
+
+    async def run(self) -> None:
+        """Work off what is noted, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._has_noted.wait()
+                self._has_noted.clear()
+                noted, self._noted = self._noted, {}
+                for stream, is_first in noted.items():
+                    if stream not in self._running:
+                        task = tasks.create_task(self._work(stream, is_first), name=f"resync {stream.subscription}")
+                        self._running[stream] = task
+                        task.add_done_callback(partial(self._done, stream))
+
+    def subscribed(self, stream: BookStream) -> None:
+        """Start a book whose subscription was just sent."""
+        self.stop(stream)
+        self._note(stream, is_first=True)
+
+    def needed(self, stream: BookStream) -> None:
+        """Restart a book that lost sync; one that is being restarted goes on."""
+        if stream not in self._running:
+            self._note(stream, is_first=False)
+
+    def stop(self, stream: BookStream) -> None:
+        """Give up: its connection ended, or nobody wants it."""
+        self._noted.pop(stream, None)
+        running = self._running.pop(stream, None)
+        if running is not None:
+            running.cancel()
+
+    def _note(self, stream: BookStream, *, is_first: bool) -> None:
+        if self._start is not BookStart.EVERY_FRAME:
+            self._noted.setdefault(stream, is_first)
+            self._has_noted.set()
+
+    def _work(self, stream: BookStream, is_first: bool) -> Coroutine[Any, Any, None]:
+        if self._start is BookStart.REST:
+            return self._fetch(stream, is_first=is_first)
+        return self._ask_again(stream, _SNAPSHOT_WITHIN if is_first else 0.0)
+
+    def _done(self, stream: BookStream, task: asyncio.Task[None]) -> None:
+        if self._running.get(stream) is not task:
+            return
+        del self._running[stream]
+        if not stream.book.is_synced and not task.cancelled() and task.exception() is None:
+            self.needed(stream)  # lost again while the deltas kept meanwhile were applied
+
+    async def _fetch(self, stream: BookStream, *, is_first: bool) -> None:
+        backoff = Backoff(_POLICY)
+        if is_first:
+            await self._first_delta(stream)
+        while not stream.book.is_synced:
+            retry_after: float | None = None
+            try:
+                if await self._fetch_once(stream):
+                    return
+                reason = "the snapshot is older than the deltas that wait"
+            except RateLimitedError as error:
+                retry_after, reason = error.retry_after, str(error)
+            except (RetryableError, RefusedError, DataError) as error:
+                reason = str(error)
+            delay = backoff.failed(retry_after)
+            if retry_after is not None:
+                self._not_before = max(self._not_before, self._clock.monotonic() + delay)
+            # the first retry is the normal case of a snapshot taken a moment too early
+            level = logging.DEBUG if backoff.attempt == 1 else logging.WARNING
+            _log.log(
+                level, "%s: no snapshot for %s: %s, next in %.1f s",
+                self._wiring.info.id, stream.subscription, reason, delay,
+            )  # fmt: skip
+            await self._clock.sleep(delay)
+
+    async def _fetch_once(self, stream: BookStream) -> bool:
+        wiring = self._wiring
+        async with self._requests:
+            while (wait := self._not_before - self._clock.monotonic()) > 0:
+                await self._clock.sleep(wait)
+            snapshot = await converse(wiring.routing.snapshot(stream.subscription), wiring.transport, wiring.signer)
+        return stream.offer(snapshot)
+
+    async def _first_delta(self, stream: BookStream) -> None:
+        try:
+            async with self._clock.timeout(_FIRST_DELTA_WITHIN):
+                await stream.flowing.wait()
+        except TimeoutError:
+            pass  # a quiet book: the snapshot is shown at once, a later gap would be seen
+
+    async def _ask_again(self, stream: BookStream, patience: float) -> None:
+        backoff = Backoff(_POLICY)
+        while True:
+            await self._clock.sleep(patience)
+            if stream.book.is_synced:
+                return
+            self._resubscribe(stream.subscription)
+            patience = _SNAPSHOT_WITHIN + backoff.failed()

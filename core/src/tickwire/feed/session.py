@@ -1,0 +1,423 @@
+"""One feed from its instruments to its end: streams, connections, and who is told what."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+
+from tickwire.feed.backoff import Backoff, BackoffPolicy
+from tickwire.feed.books import BookStream
+from tickwire.feed.connection import FeedConnection
+from tickwire.feed.conversation import converse
+from tickwire.feed.resync import BookResync
+from tickwire.feed.streams import Stream, SubscriptionState, SubscriptionStatus
+from tickwire.feed.trades import TradeStream
+from tickwire.model.book import L2Book
+from tickwire.model.channels import Channel, ChannelRequest, Subscription
+from tickwire.model.clock import Clock, Nanos
+from tickwire.model.errors import (
+    RateLimitedError,
+    RetryableError,
+    SubscriptionRejectedError,
+    TickwireError,
+    UnknownInstrumentError,
+    UnsupportedChannelError,
+)
+from tickwire.model.events import BookDelta, BookSnapshot, Quote, Trade
+from tickwire.model.health import Health, HealthStatus
+from tickwire.model.instruments import Instrument, InstrumentStatus
+from tickwire.model.metrics import Metrics
+from tickwire.model.quality import Event, GapCause, UnsubscribeReason
+from tickwire.plugin.assembly import Wiring
+from tickwire.plugin.info import ExchangeInfo, Ids
+from tickwire.plugin.protocols import Network, Refused
+
+__all__ = ["FeedSession", "FeedSettings", "check_channels"]
+
+_log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class FeedSettings:
+    """What a feed is to do.
+
+    Attributes:
+        name: For logs.
+        symbols: Ours, exact.
+        channels: For each symbol.
+        backoff: Between attempts to connect and to load the instruments.
+    """
+
+    name: str
+    symbols: Sequence[str]
+    channels: Sequence[ChannelRequest]
+    backoff: BackoffPolicy = attrs.field(factory=BackoffPolicy)
+
+
+def check_channels(info: ExchangeInfo, requests: Iterable[ChannelRequest]) -> None:
+    """Refuse what the exchange does not offer, before anything starts.
+
+    Raises:
+        UnsupportedChannelError: Names what it offers.
+    """
+    offered = [channel for channel in info.channels if info.offers(channel)]
+    for request in requests:
+        if not info.offers(request.channel):
+            raise UnsupportedChannelError(
+                f"{info.id} does not offer {request.channel.value!r} (it offers: {', '.join(offered)})",
+                hint="remove it, or pin a plugin that offers it",
+            )
+        depths = info.book.depths if info.book is not None and request.channel is Channel.L2_BOOK else ()
+        if request.depth is not None and request.channel is not Channel.L2_BOOK:
+            raise UnsupportedChannelError(f"{info.id} {request.channel}: it has no depth", hint="remove depth")
+        if request.depth is not None and depths and request.depth not in depths:
+            raise UnsupportedChannelError(
+                f"{info.id} {request.channel}: depth {request.depth} is not offered",
+                hint=f"one of {', '.join(map(str, depths))}",
+            )
+        intervals = info.channels[request.channel].intervals
+        if request.interval is not None and request.interval not in intervals:
+            raise UnsupportedChannelError(
+                f"{info.id} {request.channel}: interval {request.interval!r} is not offered",
+                hint=f"one of {', '.join(intervals)}" if intervals else "remove interval",
+            )
+
+
+class _Stopped(Exception):
+    """Leaves the task group in good order."""
+
+
+class FeedSession:
+    """Runs until stopped or until nothing is left to do; implements ``connection.Listener``.
+
+    Attributes:
+        books: By symbol; each exactly at the event that is being emitted.
+        metrics: Figures.
+        health: How it is.
+    """
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        network: Network,
+        settings: FeedSettings,
+        clock: Clock,
+        emit: Callable[[Event], None],
+        metrics: Metrics,
+    ) -> None:
+        self.books: dict[str, L2Book[Any]] = {}
+        self.metrics = metrics
+        self.health = Health()
+        self._wiring = wiring
+        self._network = network
+        self._settings = settings
+        self._clock = clock
+        self._emit = emit
+        self._streams: dict[Subscription, Stream] = {}
+        self._connections: list[FeedConnection] = []
+        self._carriers: dict[Subscription, FeedConnection] = {}
+        self._trades: dict[str, TradeStream] = {}
+        self._books: dict[str, BookStream] = {}
+        self._others: dict[tuple[type, str], Stream] = {}
+        self.market: Mapping[type, Callable[[Any], None]] = {
+            Trade: self._on_trade,
+            BookDelta: self._on_delta,
+            BookSnapshot: self._on_snapshot,
+            Quote: self._on_other,
+        }
+        exchange = wiring.info.id
+        self._stray = metrics.counter("stray_events_total", exchange=exchange)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._resync = BookResync(wiring, clock, self._resubscribe)
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    # the life
+    async def run(self) -> None:
+        """Load the instruments, connect, and stay until ``stop``.
+
+        Raises:
+            UnknownInstrumentError: A symbol is not listed.
+            SubscriptionRejectedError: The exchange refused every subscription.
+            TickwireError: Whatever else cannot be mended by trying again.
+        """
+        try:
+            if not await self._load_unless_stopped():
+                return
+            wanted = [
+                self._subscription(symbol, request)
+                for symbol in self._settings.symbols
+                for request in self._settings.channels
+            ]
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(self._resync.run(), name=f"{self._settings.name} resync")
+                for subscription in dict.fromkeys(wanted):
+                    self._add(subscription)
+                await self._over
+                await self._close()
+                raise _Stopped
+        except* _Stopped:
+            pass
+        finally:
+            await self._wiring.transport.close()
+
+    def stop(self) -> None:
+        """Make ``run`` close everything and return; a second call is harmless."""
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _fail(self, error: TickwireError) -> None:
+        if not self._over.done():
+            self._over.set_exception(error)
+
+    async def _close(self) -> None:
+        await asyncio.gather(*(connection.stop() for connection in self._connections))
+        for stream in self._streams.values():
+            if stream.is_covered:
+                stream.ended(UnsubscribeReason.STOPPED)
+
+    async def _load_unless_stopped(self) -> bool:
+        # an exchange that is down must not keep stop() waiting
+        loading = asyncio.ensure_future(self.load())
+        await_either: list[asyncio.Future[None]] = [loading, self._over]
+        try:
+            await asyncio.wait(await_either, return_when=asyncio.FIRST_COMPLETED)
+            if loading.done():
+                await loading
+            return loading.done()
+        finally:
+            loading.cancel()
+
+    async def load(self) -> None:
+        """Load the instruments; an exchange that cannot be reached is tried again for ever."""
+        wiring, backoff = self._wiring, Backoff(self._settings.backoff)
+        while True:
+            retry_after = None
+            try:
+                wiring.instruments.replace(await converse(wiring.symbols.load(), wiring.transport, wiring.signer))
+                self.health.clear("instruments")
+                return
+            except RetryableError as error:
+                retry_after = error.retry_after if isinstance(error, RateLimitedError) else None
+                self.health.trouble("instruments", HealthStatus.UNHEALTHY, str(error))
+                delay = backoff.failed(retry_after)
+                _log.warning("%s: %s, attempt %d, next in %.1f s", wiring.info.id, error, backoff.attempt, delay)
+            await self._clock.sleep(delay)
+
+    # subscriptions
+    def subscribe(self, symbols: Iterable[str], requests: Sequence[ChannelRequest]) -> None:
+        """Add subscriptions while running; those that exist are left alone.
+
+        Raises:
+            UnknownInstrumentError: A symbol is not listed; nothing was added.
+        """
+        wanted = [self._subscription(symbol, request) for symbol in symbols for request in requests]
+        for subscription in wanted:
+            if subscription not in self._streams:
+                self._add(subscription)
+
+    def unsubscribe(self, symbols: Iterable[str], channels: Iterable[Channel]) -> None:
+        """Remove subscriptions while running; those that do not exist are none."""
+        names, kinds = set(symbols), set(channels)
+        for subscription, stream in list(self._streams.items()):
+            if subscription.symbol in names and subscription.channel in kinds:
+                carrier = self._carriers.pop(subscription)
+                carrier.unsubscribe(subscription)
+                self._remove(subscription)
+                stream.ended(UnsubscribeReason.USER)
+
+    def status(self) -> Mapping[Subscription, SubscriptionStatus]:
+        """Sum up every subscription."""
+        return {subscription: stream.status() for subscription, stream in self._streams.items()}
+
+    def pause(self, is_paused: bool) -> None:
+        """Stop or go on reading all sockets."""
+        for connection in self._connections:
+            connection.pause(is_paused)
+
+    def _subscription(self, symbol: str, request: ChannelRequest) -> Subscription:
+        return Subscription(request.channel, self._instrument(symbol), request.depth, request.interval)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        instruments, exchange = self._wiring.instruments, self._wiring.info.id
+        found = instruments.symbols.get(symbol)
+        if found is None:
+            near = difflib.get_close_matches(symbol, instruments.symbols, n=3, cutoff=0.6)
+            base = symbol.partition("-")[0]
+            raise UnknownInstrumentError(
+                f"{symbol!r} is not listed on {exchange} ({len(instruments)} instruments, read just now)",
+                hint=(f"did you mean {' or '.join(near)}? " if near else "")
+                + f"tickwire symbols {exchange} '{base if near else '*'}{'-*' if near else ''}'",
+            )
+        if found.status is InstrumentStatus.CLOSED:
+            _log.warning("%s: %s is closed; nothing will come until it opens", exchange, symbol)
+        return found
+
+    def _add(self, subscription: Subscription) -> None:
+        assert subscription.instrument is not None
+        symbol, channel = subscription.instrument.symbol, subscription.channel
+        stream = self._make_stream(subscription)
+        self._streams[subscription] = stream
+        if isinstance(stream, TradeStream):
+            self._trades[symbol] = stream
+        elif isinstance(stream, BookStream):
+            self._books[symbol] = stream
+            self.books[symbol] = stream.book
+        elif channel is Channel.L1_BOOK:
+            self._others[Quote, symbol] = stream
+        self._carry(subscription)
+
+    def _make_stream(self, subscription: Subscription) -> Stream:
+        info, clock = self._wiring.info, self._clock
+        if subscription.channel is Channel.TRADES:
+            trades = TradeStream(subscription, info.id, clock, self._emit, self.health.received)
+            trades.has_consecutive_ids = info.channels[Channel.TRADES].ids is Ids.CONSECUTIVE
+            return trades
+        if subscription.channel is Channel.L2_BOOK and info.book is not None:
+            checksum = info.book.checksum
+            # a digest over the wire's own digits cannot be made from floats
+            is_checked = checksum is not None and not checksum.needs_text
+            verify = partial(self._checksum, subscription) if is_checked else None
+            return BookStream(
+                subscription, info.id, clock, self._emit, info.book, self._resync.needed, verify, self.health.received
+            )
+        return Stream(subscription, info.id, clock, self._emit, self.health.received)
+
+    def _checksum(self, subscription: Subscription, book: L2Book[Any]) -> int:
+        assert subscription.instrument is not None
+        return self._wiring.routing.checksum(book, subscription.instrument)
+
+    def _carry(self, subscription: Subscription) -> None:
+        # desired state: the first connection of the right kind with room, else a new one
+        endpoint = self._wiring.routing.endpoint(subscription)
+        declared = self._wiring.info.sockets.get(endpoint)
+        room = declared.max_streams if declared is not None and declared.max_streams is not None else None
+        same = [connection for connection in self._connections if connection.endpoint == endpoint]
+        for connection in same:
+            if room is None or len(connection.wanted) < room:
+                break
+        else:
+            connection = self._dial(endpoint, f"{endpoint}-{len(same) + 1}")
+        self._carriers[subscription] = connection
+        connection.subscribe(subscription)
+
+    def _dial(self, endpoint: str, name: str) -> FeedConnection:
+        if self._tasks is None or self._over.done():
+            raise TickwireError(f"feed {self._settings.name!r} is not running", hint="subscribe inside 'async with'")
+        url = self._network.websocket[endpoint][0]
+        connection = FeedConnection(
+            name, endpoint, url, self._wiring, self._clock, self, self.metrics, self._settings.backoff
+        )
+        self._connections.append(connection)
+        self._tasks.create_task(connection.run(), name=f"{self._settings.name} {name}")
+        return connection
+
+    def _remove(self, subscription: Subscription) -> None:
+        symbol = subscription.symbol or ""
+        stream = self._streams.pop(subscription)
+        if isinstance(stream, BookStream):
+            stream.book.lose_sync()
+            self._books.pop(symbol, None)
+            self._resync.stop(stream)
+        elif isinstance(stream, TradeStream):
+            self._trades.pop(symbol, None)
+        else:
+            self._others.pop((Quote, symbol), None)
+
+    def _resubscribe(self, subscription: Subscription) -> None:
+        carrier = self._carriers.get(subscription)
+        if carrier is not None:
+            carrier.resubscribe(subscription)
+
+    # what connections tell
+    def _on_trade(self, trade: Trade[Any]) -> None:
+        stream = self._trades.get(trade.symbol)
+        if stream is None:
+            self._stray.value += 1
+        else:
+            stream.on_event(trade)
+
+    def _on_delta(self, delta: BookDelta[Any]) -> None:
+        stream = self._books.get(delta.symbol)
+        if stream is None:
+            self._stray.value += 1
+        else:
+            stream.on_delta(delta)
+
+    def _on_snapshot(self, snapshot: BookSnapshot[Any]) -> None:
+        stream = self._books.get(snapshot.symbol)
+        if stream is None:
+            self._stray.value += 1
+        else:
+            stream.on_snapshot(snapshot)
+
+    def _on_other(self, event: Any) -> None:
+        stream = self._others.get((type(event), event.symbol))
+        if stream is None:
+            self._stray.value += 1
+        else:
+            stream.on_event(event)
+
+    def on_quality(self, event: Event) -> None:
+        """Pass a quality event on."""
+        self._emit(event)
+
+    def asked(self, connection: str, subscriptions: Sequence[Subscription]) -> None:
+        """Note that these were asked for; books start now."""
+        for subscription in subscriptions:
+            stream = self._streams.get(subscription)
+            if stream is not None:
+                stream.asked(connection)
+                if isinstance(stream, BookStream):
+                    self._resync.subscribed(stream)
+
+    def confirmed(self, subscriptions: Sequence[Subscription]) -> None:
+        """Note that these were acknowledged."""
+        for subscription in subscriptions:
+            stream = self._streams.get(subscription)
+            if stream is not None:
+                stream.confirmed(self._clock.now())
+
+    def refused(self, refusal: Refused) -> None:
+        """End what the exchange refused for good; the rest lives on, unless nothing is left."""
+        exchange = self._wiring.info.id
+        for subscription in refusal.subscriptions:
+            stream, carrier = self._streams.get(subscription), self._carriers.get(subscription)
+            if stream is None or carrier is None:
+                continue
+            _log.error("%s refused %s: %s", exchange, subscription, refusal.reason)
+            if refusal.retry:
+                carrier.resubscribe(subscription)
+                continue
+            carrier.forget(subscription)
+            stream.ended(UnsubscribeReason.REFUSED)
+            self.health.trouble(f"{subscription}", HealthStatus.DEGRADED, f"refused: {refusal.reason}")
+        states = {stream.state for stream in self._streams.values()}
+        if states == {SubscriptionState.REFUSED}:
+            self._fail(SubscriptionRejectedError(f"{exchange} refused every subscription, last: {refusal.reason}"))
+
+    def missed(self, subscriptions: Iterable[Subscription], missing: int | None) -> None:
+        """Open a gap in everything a connection carries."""
+        for subscription in subscriptions:
+            stream = self._streams.get(subscription)
+            if stream is not None and stream.gap is None:
+                count = "some" if missing is None else f"{missing:,}"
+                stream.open_gap(GapCause.SEQUENCE, stream.ts_last, f"{count} messages of the connection are missing")
+                if isinstance(stream, BookStream):
+                    stream.book.lose_sync()
+                    self._resync.needed(stream)
+
+    def disconnected(self, subscriptions: Iterable[Subscription], ts_good: Nanos, reason: str) -> None:
+        """Open a gap in everything a connection carried."""
+        self.metrics.counter("reconnects_total", exchange=self._wiring.info.id).value += 1
+        for subscription in subscriptions:
+            stream = self._streams.get(subscription)
+            if stream is not None:
+                stream.disconnected(ts_good, f"disconnected ({reason})")
+                if isinstance(stream, BookStream):
+                    self._resync.stop(stream)

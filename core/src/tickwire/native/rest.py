@@ -1,0 +1,169 @@
+"""HTTP of one exchange over aiohttp: a request in, a complete answer or an error of our tree out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from tickwire.model.clock import Nanos
+from tickwire.model.errors import (
+    AuthRejectedError,
+    ConfigError,
+    ConnectionLostError,
+    DecodeError,
+    ExchangeUnavailableError,
+    RateLimitedError,
+    RequestRejectedError,
+    TickwireError,
+)
+from tickwire.plugin.protocols import Request, Response
+
+__all__ = ["NativeRestClient", "lost", "make_session", "status_error"]
+
+T = TypeVar("T")
+
+_QUOTED = 200
+
+
+def make_session() -> aiohttp.ClientSession:
+    """Make the one session of a transport: no cookies, no proxies from the environment."""
+    from tickwire.native.version import USER_AGENT
+
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": USER_AGENT})
+
+
+class NativeRestClient:
+    """An async context manager; ``fetch`` for whole answers, ``read`` for typed ones.
+
+    Rate limits, signing and retries are the feed's, because they hold for every transport.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float = 10.0,
+        now: Callable[[], Nanos] = time.time_ns,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        """Make a client.
+
+        Args:
+            base_url: ``https://api.example.com``; a path prefix is kept.
+            timeout: Seconds for one whole request.
+            now: Dates the answers.
+            session: Use this one and leave it open; ``None``: make and close one.
+        """
+        self._base_url = base_url.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._now = now
+        self._session = session
+        self._owns_session = session is None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Release the connections; a second call is harmless."""
+        if self._session is not None and self._owns_session:
+            await self._session.close()
+            self._session = None
+
+    async def fetch(self, request: Request) -> Response:
+        """Send one request; 2xx only comes back.
+
+        Raises:
+            RateLimitedError: 429 or 418; ``retry_after`` in seconds where the exchange said so.
+            ExchangeUnavailableError: 5xx, 403, 451, or a redirect.
+            AuthRejectedError: 401.
+            RequestRejectedError: Any other 4xx.
+            ConnectionLostError: No complete answer within the time-out.
+        """
+        if self._session is None:
+            self._session = make_session()
+        url = f"{self._base_url}{request.path}"
+        try:
+            async with self._session.request(
+                request.method,
+                url,
+                params=dict(request.params) or None,
+                data=request.body,
+                headers=request.headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+            ) as answer:
+                body = await answer.read()
+                received = self._now()
+                response = Response(answer.status, answer.headers, body, received)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise lost(url, error) from error
+        if 200 <= response.status < 300:
+            return response
+        raise status_error(request, response, received)
+
+    async def read(self, request: Request, type: type[T]) -> T:
+        """Send one request and read its JSON answer as ``type``.
+
+        Raises:
+            DecodeError: The answer is something else.
+            TickwireError: As ``fetch``.
+        """
+        response = await self.fetch(request)
+        try:
+            return response.decode(type)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DecodeError(f"{request.method} {request.path}: {error}; it begins {response.body[:60]!r}") from error
+
+
+def lost(url: str, error: BaseException) -> TickwireError:
+    """Say in words why a host was not reached, or an answer not completed."""
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return ConfigError(f"{url!r} is not a URL", hint="write https://host or wss://host")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        why = "name not resolved"
+    elif isinstance(error, aiohttp.ClientConnectorCertificateError):
+        why = f"its certificate is not trusted: {error.certificate_error}; SSL_CERT_FILE names another authority"
+    elif isinstance(error, aiohttp.ClientSSLError):
+        why = f"TLS failed: {error}"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        why = (error.os_error.strerror or str(error.os_error)).lower()
+    elif isinstance(error, TimeoutError):
+        why = "no answer within the time-out"
+    else:
+        why = str(error) or type(error).__name__
+    return ConnectionLostError(f"cannot reach {url} ({why})")
+
+
+def status_error(request: Request, response: Response, now: Nanos) -> TickwireError:
+    """Turn a status that is not 2xx into the error that says what to do next."""
+    text = response.body[:_QUOTED].decode(errors="replace").strip()
+    what = f"{request.method} {request.path}: {response.status} {text}".rstrip()
+    status = response.status
+    if status in (418, 429):
+        return RateLimitedError(what, retry_after=_retry_after(response.headers, now))
+    if status == 401:
+        return AuthRejectedError(what)
+    if status in (403, 451) or status >= 500 or status < 400:
+        return ExchangeUnavailableError(what)
+    return RequestRejectedError(what, status=status)
+
+
+def _retry_after(headers: Mapping[str, str], now: Nanos) -> float | None:
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now / 1e9)
+    except ValueError:
+        return None

@@ -1,0 +1,150 @@
+"""Config entries -> feeds and sinks, everything checked before anything starts; errors name the place in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+from tickwire.feed.session import check_channels
+from tickwire.model.clock import Clock
+from tickwire.model.errors import ConfigError, PluginContractError, PluginLoadError, UnknownInstrumentError
+from tickwire.plugin.info import ExchangeInfo, SinkInfo
+from tickwire.plugin.protocols import Sink
+from tickwire.plugin.registry import Registry
+from tickwire.run.config import SINK_KEYS
+from tickwire.run.feed import Feed
+from tickwire.run.mistakes import closest, join_path, unknown_key
+from tickwire.run.settings import Config, ExchangeConfig, RestConfig, SinkConfig, WebsocketConfig
+from tickwire.run.structuring import structure_options
+
+__all__ = ["make_feed", "make_sink", "pin_of", "placed", "placed_symbol"]
+
+
+def pin_of(entry: ExchangeConfig, registry: Registry) -> str | None:
+    """Give the plugin an entry pins: by ``plugin:`` or ``class:``, else by a key that is a plugin's name."""
+    if entry.plugin is not None or entry.name == entry.exchange:
+        return entry.plugin
+    names = {record.name for record in registry.records if not record.is_core}
+    return entry.name if entry.name in names else None
+
+
+def make_feed(config: Config, entry: ExchangeConfig, registry: Registry, clock: Clock, *, buffer: int) -> Feed:
+    """Make the feed of one entry; no I/O.
+
+    Args:
+        config: Where it stands.
+        entry: What it says.
+        registry: The plugins.
+        clock: The feed's.
+        buffer: Events to hold for whoever takes them, stopping the sockets when full; 0: callbacks only.
+
+    Raises:
+        ConfigError: Naming the place.
+        PluginError: The plugin is missing or faulty.
+    """
+    with placed(config, entry.path):
+        pin = pin_of(entry, registry)
+        info = registry.select(entry.exchange, pin).claim.info
+        _refuse_polling(entry)
+        _check_requests(info, entry)
+        _check_credentials(info, entry)
+        websocket = entry.endpoints.websocket
+        return Feed(
+            entry.exchange,
+            entry.symbols,
+            entry.channels,
+            name=entry.name,
+            plugin=pin,
+            options=entry.options,
+            credentials=entry.credentials,
+            rest=entry.endpoints.rest,
+            websocket=websocket,
+            extensions=dict(entry.extensions),
+            buffer=buffer,
+            when_full="block",
+            registry=registry,
+            clock=clock,
+        )
+
+
+def make_sink(config: Config, entry: SinkConfig, registry: Registry) -> Sink:
+    """Make the sink of one entry; it is opened later.
+
+    Raises:
+        ConfigError: There is no such kind of sink, or its settings are wrong; names the place.
+        PluginError: It cannot be imported, or is no sink.
+    """
+    info = registry.sinks.get(entry.type)
+    with placed(config, entry.path):
+        if info is None:
+            meant = closest(entry.type, registry.sinks)
+            known = f"one of {', '.join(sorted(registry.sinks))}"
+            raise ConfigError(
+                f"no installed plugin offers a sink of type {entry.type!r}",
+                hint=f"did you mean {meant}?" if meant else known,
+                path="type",
+            )
+        options: object = structure_options(info.options_type, entry.options, "", also=SINK_KEYS)
+        return _sink(info, options)
+
+
+def _sink(info: SinkInfo, options: object) -> Sink:
+    module, _, name = info.factory.partition(":")
+    try:
+        factory = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginLoadError(
+            f"sink type {info.type!r} cannot be loaded: {error}", hint="install what it needs, or upgrade its plugin"
+        ) from error
+    sink = factory(options)
+    if not isinstance(sink, Sink):
+        raise PluginContractError(
+            f"{info.factory} gave a {type(sink).__name__}, which is no Sink", hint="give it open, write and close"
+        )
+    return sink
+
+
+@contextmanager
+def placed(config: Config, path: str) -> Iterator[None]:
+    """Put the file and ``path`` before the place that a ``ConfigError`` names; without a file there are no places."""
+    try:
+        yield
+    except ConfigError as error:
+        inside = f"{path}.{error.path}" if error.path else path
+        error.path = join_path(config.source, inside) if config.source else ""
+        raise
+
+
+def placed_symbol(error: UnknownInstrumentError, entry: ExchangeConfig) -> None:
+    """Name the symbol's position in the entry, where the error does not."""
+    if not error.path:
+        named = [number for number, symbol in enumerate(entry.symbols) if error.message.startswith(repr(symbol))]
+        error.path = f"symbols[{named[0]}]" if named else ""
+
+
+def _check_requests(info: ExchangeInfo, entry: ExchangeConfig) -> None:
+    for number, request in enumerate(entry.channels):
+        try:
+            check_channels(info, (request,))
+        except ConfigError as error:
+            error.path = f"channels[{number}]"
+            raise
+
+
+def _check_credentials(info: ExchangeInfo, entry: ExchangeConfig) -> None:
+    for name in entry.credentials or ():
+        if info.credentials and name not in info.credentials:
+            mistake = unknown_key(("credentials", name), info.credentials)
+            raise ConfigError(mistake.message, hint=mistake.hint, path=f"credentials.{name}")
+
+
+# Every plugin of this version streams; what only a polling one could honour must not be ignored.
+def _refuse_polling(entry: ExchangeConfig) -> None:
+    streams = f"{entry.exchange} is streamed, not polled"
+    for name in ("snapshot_interval", "limit"):
+        if getattr(entry.rest, name) != getattr(RestConfig(), name):
+            raise ConfigError(f"{streams}: {name} cannot be honoured", hint="remove it", path=f"rest.{name}")
+    for name in ("enabled", "rest_only"):
+        if getattr(entry.websocket, name) != getattr(WebsocketConfig(), name):
+            raise ConfigError(f"{streams}: {name} cannot be honoured", hint="remove it", path=f"websocket.{name}")

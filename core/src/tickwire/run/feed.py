@@ -1,0 +1,401 @@
+"""The public ``Feed``: an exchange by name, its events in callbacks or an async iterator."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from tickwire.feed.backoff import BackoffPolicy
+from tickwire.feed.buffer import EventBuffer
+from tickwire.feed.session import FeedSession, FeedSettings, check_channels
+from tickwire.feed.streams import SubscriptionStatus
+from tickwire.model.book import L2Book
+from tickwire.model.channels import Channel, ChannelRequest, Subscription
+from tickwire.model.clock import Clock, SystemClock
+from tickwire.model.errors import ConfigError, TickwireError
+from tickwire.model.events import MarketEvent
+from tickwire.model.health import Health
+from tickwire.model.instruments import Instruments
+from tickwire.model.metrics import Counter, Metrics
+from tickwire.model.quality import Event, QualityEvent
+from tickwire.plugin.assembly import Wiring, assemble
+from tickwire.plugin.info import ExchangeInfo
+from tickwire.plugin.protocols import Credentials, Network
+from tickwire.plugin.registry import Registry
+
+__all__ = ["Feed", "network_of", "requests_of"]
+
+_log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=MarketEvent | QualityEvent)
+ChannelLike = str | Channel | ChannelRequest
+_STOP_WITHIN = 5.0
+
+
+class Feed:
+    """Market data of one exchange.
+
+    Use it as an async context manager; iterate it, or register callbacks with ``on``, or both. The iterator is
+    buffered: where ``feed.books`` must be exactly at an event, use ``on``, or follow the stream with ``Books.apply``.
+
+    Attributes:
+        name: The user's name of it.
+        books: L2 books by symbol, at the newest event; each answers ``None`` while it is not in sync.
+        metrics: Figures.
+    """
+
+    def __init__(
+        self,
+        exchange: str,
+        symbols: Sequence[str] = (),
+        channels: Sequence[ChannelLike] = ("trades",),
+        *,
+        name: str | None = None,
+        plugin: str | None = None,
+        options: object = None,
+        credentials: Mapping[str, str] | Credentials | None = None,
+        rest: str | Sequence[str] | None = None,
+        websocket: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+        extensions: Mapping[str, object] | None = None,
+        buffer: int = 65_536,
+        when_full: str = "drop_oldest",
+        backoff: BackoffPolicy | None = None,
+        registry: Registry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Choose the plugin and put the strategies together; no I/O.
+
+        Args:
+            exchange: Its id, e.g. ``"backpack"``.
+            symbols: Ours, e.g. ``"SOL-USDC"``.
+            channels: Names, or requests with parameters such as ``Subscribe.l2_book(depth=100)``.
+            name: For logs; the exchange's id by default.
+            plugin: Pins the plugin by name.
+            options: Of the plugin: a mapping, or an instance of its options type.
+            credentials: Secrets by name.
+            rest: Base URL instead of the declared ones.
+            websocket: URL for all sockets, or URLs by socket name.
+            extensions: Options by name of the extension plugins to use.
+            buffer: Events the iterator may lag behind; 0: the feed is never iterated.
+            when_full: ``drop_oldest``: forget and announce (``Dropped``); ``block``: stop reading the sockets.
+            backoff: Between attempts to connect.
+            registry: Where the plugins are; found by entry points by default.
+            clock: The machine's by default.
+
+        Raises:
+            ConfigError: Unknown exchange, channel, option or credential.
+            PluginError: The plugin is missing or faulty.
+        """
+        self.name = name or exchange
+        self.metrics = Metrics()
+        self._clock: Clock = clock or SystemClock()
+        registry = registry or Registry.discover()
+        selection = registry.select(exchange, plugin)
+        info = selection.claim.info
+        requests = requests_of(channels)
+        check_channels(info, requests)
+        if isinstance(symbols, str):
+            raise ConfigError(f"symbols is the text {symbols!r}", hint=f"write symbols=[{symbols!r}]")
+        self._network = network_of(info, rest, websocket)
+        self._settings = FeedSettings(self.name, tuple(symbols), requests, backoff or BackoffPolicy())
+        self._wiring = assemble(
+            registry,
+            selection,
+            options=_options(info, options),
+            network=self._network,
+            credentials=_credentials(info, credentials),
+            clock=self._clock,
+            instruments=Instruments(),
+            extensions=extensions or {},
+        )
+        self._capacity = buffer
+        self._when_full = when_full
+        self._buffer: EventBuffer[Event] | None = None
+        self._batch: list[Event] = []
+        self._callbacks: list[tuple[Any, Callable[[Any], object]]] = []
+        self._by_type: dict[type, tuple[Counter, tuple[Callable[[Any], object], ...]]] = {}
+        self._async_tasks: list[tuple[EventBuffer[Event], asyncio.Task[None]]] = []
+        self._session: FeedSession | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._error: BaseException | None = None
+        self._is_told = False
+
+    # the life
+    async def __aenter__(self) -> Self:
+        if self._task is not None:
+            raise TickwireError(f"feed {self.name!r} was started before", hint="make a new Feed")
+        if self._capacity:
+            self._buffer = EventBuffer(
+                "iterator", self._capacity, self._when_full, self._clock, lambda event: event, self._press
+            )
+        self._session = FeedSession(self._wiring, self._network, self._settings, self._clock, self._emit, self.metrics)
+        self._start_async_callbacks()
+        self._task = asyncio.create_task(self._main(self._session), name=f"feed {self.name}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+        if error is None and self._error is not None and not self._is_told:
+            raise self._told()
+
+    async def _main(self, session: FeedSession) -> None:
+        try:
+            await session.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseExceptionGroup as group:
+            self._error = _first(group)
+        except Exception as error:  # the task's outermost edge: the user's iterator raises it
+            self._error = error
+        finally:
+            for buffer, _ in self._async_tasks:
+                buffer.close()
+            if self._buffer is not None:
+                self._buffer.close()
+
+    async def stop(self) -> None:
+        """Close the connections and let callbacks finish; a second call is harmless.
+
+        What was received can still be iterated afterwards.
+        """
+        if self._task is None or self._session is None:
+            return
+        self._session.stop()
+        done, _ = await asyncio.wait([self._task], timeout=_STOP_WITHIN)
+        if not done:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._async_tasks:
+            _, late = await asyncio.wait([task for _, task in self._async_tasks], timeout=_STOP_WITHIN)
+            for task in late:
+                task.cancel()
+
+    async def wait(self) -> None:
+        """Wait until the feed ends.
+
+        Raises:
+            TickwireError: The one original error that ended it.
+        """
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if self._error is not None:
+            raise self._told()
+
+    def _told(self) -> BaseException:
+        assert self._error is not None
+        self._is_told = True
+        return self._error
+
+    # events
+    def on(self, kind: type[E] | Any, handle: Callable[[E], object]) -> None:
+        """Call ``handle`` with each event of a kind, in order.
+
+        A plain function runs on the read path, where ``books`` is exactly at its event; it must be quick. An ``async``
+        function runs beside it behind a buffer of the same size and policy as the iterator's. One that raises is
+        logged and counted; the feed goes on.
+
+        Args:
+            kind: An event class, or ``Event`` for all.
+            handle: Takes the event.
+        """
+        if self._task is not None:
+            raise TickwireError(
+                "callbacks are registered before the feed starts", hint="call feed.on before 'async with'"
+            )
+        self._callbacks.append((kind, handle))
+
+    def _start_async_callbacks(self) -> None:
+        started: list[tuple[Any, Callable[[Any], object]]] = []
+        for kind, handle in self._callbacks:
+            if inspect.iscoroutinefunction(handle):
+                name = getattr(handle, "__qualname__", repr(handle))
+                buffer: EventBuffer[Event] = EventBuffer(
+                    f"callback {name}", self._capacity or 65_536, self._when_full, self._clock, lambda event: event
+                )
+                task = asyncio.create_task(self._serve(buffer, handle), name=buffer.name)
+                self._async_tasks.append((buffer, task))
+                started.append((kind, buffer.put))
+            else:
+                started.append((kind, handle))
+        self._callbacks = started
+
+    async def _serve(self, buffer: EventBuffer[Event], handle: Callable[[Event], Any]) -> None:
+        while batch := await buffer.take():
+            for event in batch + list(buffer.drops()):
+                try:
+                    await handle(event)
+                except Exception:  # one user callback
+                    self._callback_failed(handle)
+
+    def _emit(self, event: Event) -> None:
+        known = self._by_type.get(type(event))
+        counter, callbacks = known or self._taken_by(type(event))
+        counter.value += 1
+        for handle in callbacks:
+            try:
+                handle(event)
+            except Exception:  # one user callback must not end the feed
+                self._callback_failed(handle)
+        if self._buffer is not None:
+            self._buffer.put(event)
+
+    def _taken_by(self, kind: type) -> tuple[Counter, tuple[Callable[[Any], object], ...]]:
+        counter = self.metrics.counter("events_total", exchange=self._wiring.info.id, type=kind.__name__)
+        callbacks = tuple(handle for wanted, handle in self._callbacks if issubclass(kind, wanted))
+        self._by_type[kind] = (counter, callbacks)
+        return counter, callbacks
+
+    def _callback_failed(self, handle: Callable[[Any], object]) -> None:
+        name = getattr(handle, "__qualname__", repr(handle))
+        counter = self.metrics.counter("callback_errors_total", callback=name)
+        counter.add()
+        if counter.value == 1:
+            _log.exception("%s: callback %s raised; it stays registered, further errors are counted", self.name, name)
+
+    def _press(self, is_full: bool) -> None:
+        if self._session is not None:
+            self._session.pause(is_full)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        if not self._batch:
+            self._batch = await self.take()
+            self._batch.reverse()
+        if not self._batch:
+            if self._error is not None and not self._is_told:
+                raise self._told()
+            raise StopAsyncIteration
+        return self._batch.pop()
+
+    async def take(self, limit: int = 1000) -> list[Event]:
+        """Wait for events and take up to ``limit`` at once; empty once the feed has ended and all were taken."""
+        if self._buffer is None:
+            raise TickwireError(
+                f"feed {self.name!r} cannot be iterated" + ("" if self._task else " before it started"),
+                hint="use 'async with', and a buffer above 0",
+            )
+        batch = await self._buffer.take(limit)
+        batch += self._buffer.drops()
+        return batch
+
+    # state
+    @property
+    def books(self) -> Mapping[str, L2Book[Any]]:
+        """L2 books by symbol, of the subscribed instruments."""
+        return self._session.books if self._session is not None else {}
+
+    @property
+    def health(self) -> Health:
+        """How it is; unhealthy before anything was received."""
+        return self._session.health if self._session is not None else Health()
+
+    @property
+    def wiring(self) -> Wiring:
+        """What the plugins supplied."""
+        return self._wiring
+
+    @property
+    def instruments(self) -> Instruments:
+        """All instruments of the exchange, once loaded."""
+        return self._wiring.instruments
+
+    def status(self) -> Mapping[Subscription, SubscriptionStatus]:
+        """Sum up every subscription."""
+        return self._session.status() if self._session is not None else {}
+
+    async def subscribe(self, symbols: Iterable[str], channels: Sequence[ChannelLike]) -> None:
+        """Add subscriptions to the running feed.
+
+        Raises:
+            ConfigError: Unknown symbol or channel; nothing was added.
+        """
+        requests = requests_of(channels)
+        check_channels(self._wiring.info, requests)
+        self._running().subscribe(list(symbols), requests)
+
+    async def unsubscribe(self, symbols: Iterable[str], channels: Sequence[ChannelLike]) -> None:
+        """Remove subscriptions from the running feed."""
+        self._running().unsubscribe(symbols, [request.channel for request in requests_of(channels)])
+
+    def _running(self) -> FeedSession:
+        if self._session is None:
+            raise TickwireError(f"feed {self.name!r} is not running", hint="subscribe inside 'async with'")
+        return self._session
+
+
+def requests_of(channels: Sequence[ChannelLike]) -> tuple[ChannelRequest, ...]:
+    """Read channels as users write them.
+
+    Raises:
+        UnsupportedChannelError: There is no such channel.
+    """
+    if isinstance(channels, str):
+        raise ConfigError(f"channels is the text {channels!r}", hint=f"write channels=[{channels!r}]")
+    return tuple(
+        dict.fromkeys(one if isinstance(one, ChannelRequest) else ChannelRequest.parse(one) for one in channels)
+    )
+
+
+def network_of(
+    info: ExchangeInfo,
+    rest: str | Sequence[str] | None,
+    websocket: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None,
+) -> Network:
+    """Give the declared hosts, or those the user set instead.
+
+    Raises:
+        ConfigError: A socket is named that the exchange has not.
+    """
+    declared: dict[str, tuple[str, ...]] = {name: (endpoint.url,) for name, endpoint in info.sockets.items()}
+    if isinstance(websocket, Mapping):
+        for name in websocket:
+            if name not in declared:
+                raise ConfigError(f"{info.id} has no socket {name!r}", hint=f"one of {', '.join(declared)}")
+        declared |= {name: _many(urls) for name, urls in websocket.items()}
+    elif websocket:
+        declared = dict.fromkeys(declared, _many(websocket))
+    return Network(_many(rest) if rest else info.rest, declared)
+
+
+def _many(urls: str | Sequence[str]) -> tuple[str, ...]:
+    return (urls,) if isinstance(urls, str) else tuple(urls)
+
+
+def _options(info: ExchangeInfo, options: object) -> object:
+    if isinstance(options, info.options_type):
+        return options
+    if options is None or isinstance(options, Mapping):
+        if not options:
+            return info.options_type()
+        from tickwire.run.structuring import structure_options
+
+        return structure_options(info.options_type, options, "options")
+    raise ConfigError(
+        f"options is a {type(options).__name__}", hint=f"give a mapping or a {info.options_type.__name__}"
+    )
+
+
+def _credentials(info: ExchangeInfo, given: Mapping[str, str] | Credentials | None) -> Credentials | None:
+    if not given:
+        return None
+    if not isinstance(given, Mapping):
+        return given
+    from tickwire.run.secrets import ConfigCredentials
+
+    return ConfigCredentials(given)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    # the one original error: what went wrong first cancelled everything else
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

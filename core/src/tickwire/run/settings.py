@@ -1,0 +1,149 @@
+"""A configuration as records: what to collect from which exchanges, and where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from tickwire.model.channels import Channel, ChannelRequest
+from tickwire.model.errors import ConfigError
+from tickwire.run.durations import Duration
+from tickwire.run.secrets import ConfigCredentials
+
+__all__ = ["Config", "EndpointsConfig", "ExchangeConfig", "RestConfig", "SinkConfig", "WebsocketConfig"]
+
+DEFAULT_CHANNELS = (ChannelRequest(Channel.TRADES),)
+DEFAULT_QUEUE = 65_536
+
+
+def _urls(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def _socket_urls(value: str | tuple[str, ...] | Mapping[str, str | tuple[str, ...]] | None) -> object:
+    if isinstance(value, Mapping):
+        return {name: _urls(urls) for name, urls in value.items()}
+    return _urls(value)
+
+
+def _check_urls(urls: object, schemes: tuple[str, ...]) -> None:
+    if isinstance(urls, Mapping):
+        for some in urls.values():
+            _check_urls(some, schemes)
+        return
+    for url in urls if isinstance(urls, tuple) else ():
+        if not url.startswith(schemes):
+            raise ConfigError(f"{url!r} is not a URL for this", hint=f"begin it with {' or '.join(schemes)}")
+
+
+@attrs.frozen
+class EndpointsConfig:
+    """Hosts to use instead of the exchange's own, primary first.
+
+    Attributes:
+        rest: Base URLs.
+        websocket: URLs for every socket, or by the socket's name.
+    """
+
+    rest: str | tuple[str, ...] | None = None
+    websocket: str | tuple[str, ...] | Mapping[str, str | tuple[str, ...]] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        _check_urls(_urls(self.rest), ("https://", "http://"))
+        _check_urls(_socket_urls(self.websocket), ("wss://", "ws://"))
+
+
+@attrs.frozen
+class RestConfig:
+    """For plugins that poll: seconds between snapshots, and rows a request gives."""
+
+    snapshot_interval: Duration | None = None
+    limit: int | None = None
+
+
+@attrs.frozen
+class WebsocketConfig:
+    """For plugins that can do without sockets."""
+
+    enabled: bool = True
+    rest_only: bool = False
+
+
+@attrs.frozen
+class ExchangeConfig:
+    """One entry under ``exchanges:``, that is one feed.
+
+    Attributes:
+        name: The entry's key: the feed's name.
+        exchange: The exchange's id; the key unless ``exchange:`` says otherwise.
+        plugin: The plugin that ``plugin:`` or ``class:`` pins; ``None``: selection decides.
+        symbols: Our symbols.
+        channels: What to subscribe to.
+        options: The plugin's own settings, not yet structured.
+        credentials: Secrets, masked; ``None``: public channels only.
+        endpoints: Hosts to use instead of the exchange's own.
+        extensions: Options of extension plugins by name, in order.
+        rest: For plugins that poll.
+        websocket: For plugins that can do without sockets.
+    """
+
+    name: str
+    exchange: str
+    symbols: tuple[str, ...]
+    plugin: str | None = None
+    channels: tuple[ChannelRequest, ...] = DEFAULT_CHANNELS
+    options: Mapping[str, object] = attrs.field(factory=dict)
+    credentials: ConfigCredentials | None = None
+    endpoints: EndpointsConfig = attrs.field(factory=EndpointsConfig)
+    extensions: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
+    rest: RestConfig = attrs.field(factory=RestConfig)
+    websocket: WebsocketConfig = attrs.field(factory=WebsocketConfig)
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the file."""
+        return f"exchanges.{self.name}"
+
+
+@attrs.frozen
+class SinkConfig:
+    """One entry under ``sinks:``.
+
+    Attributes:
+        name: The entry's key.
+        type: Kind of sink.
+        channels: Which events it gets; ``None``: all.
+        queue: Events its queue holds.
+        when_full: ``drop_oldest`` or ``block``.
+        options: The sink's own settings, not yet structured.
+    """
+
+    name: str
+    type: str
+    channels: tuple[Channel, ...] | None = None
+    queue: int = DEFAULT_QUEUE
+    when_full: str = "drop_oldest"
+    options: Mapping[str, object] = attrs.field(factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the file."""
+        return f"sinks.{self.name}"
+
+
+@attrs.frozen
+class Config:
+    """A whole configuration.
+
+    Attributes:
+        exchanges: One feed each, in the file's order.
+        sinks: Where events go; empty: the console.
+        name: In metrics and reports.
+        source: The file's name, for messages; empty where there is none.
+    """
+
+    exchanges: tuple[ExchangeConfig, ...]
+    sinks: tuple[SinkConfig, ...] = ()
+    name: str = "tickwire"
+    source: str = ""

@@ -1,0 +1,54 @@
+"""What a dress may have beside ``Dress``: read once, when a market or a server is made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+import attrs
+
+from tickwire.model.instruments import Instrument
+from tickwire.model.symbols import SymbolParts
+from tickwire.simulation.records import Dress, SimBook
+
+__all__ = ["Abilities", "default_instruments"]
+
+
+def default_instruments(exchange: str = "simulated") -> tuple[Instrument, ...]:
+    """Give the instruments of a dress that names none: three coins in dollars, written ``BTC/USD``."""
+    steps = {"BTC": ("0.1", "0.00001"), "ETH": ("0.01", "0.0001"), "SOL": ("0.01", "0.01")}
+    return tuple(
+        Instrument.of(exchange, f"{base}/USD", SymbolParts(base, "USD"), tick_size=Decimal(tick), lot_size=Decimal(lot))
+        for base, (tick, lot) in steps.items()
+    )
+
+
+@attrs.frozen
+class Abilities:
+    """The optional attributes and methods of a dress.
+
+    Attributes:
+        instruments: ``instruments``: what there is to simulate.
+        prices: ``prices``: where an instrument opens, by native symbol; without one, at 10,000 ticks.
+        snapshot_on_join: ``snapshot_on_join``: joining a book sends the whole of it first. ``False`` where the
+            exchange gives snapshots over REST.
+        quote: ``quote(whole)``: puts best bid and ask into words, for ``L1_BOOK``.
+        envelope: ``envelope(topic, message)``: wraps a message for one topic.
+    """
+
+    instruments: Sequence[Instrument]
+    prices: Mapping[str, Decimal]
+    snapshot_on_join: bool
+    quote: Callable[[SimBook], object] | None
+    envelope: Callable[[str, object], object] | None
+
+    @classmethod
+    def of(cls, dress: Dress) -> Abilities:
+        """Read them off a dress."""
+        return cls(
+            instruments=getattr(dress, "instruments", None) or default_instruments(),
+            prices=getattr(dress, "prices", {}),
+            snapshot_on_join=getattr(dress, "snapshot_on_join", True),
+            quote=getattr(dress, "quote", None),
+            envelope=getattr(dress, "envelope", None),
+        )

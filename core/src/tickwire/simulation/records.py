@@ -1,0 +1,158 @@
+"""What a dress sees of the simulated market: trades, books, the market for REST and one client for the socket.
+
+A *dress* puts the simulated market into an exchange's wire format. Timing, connections and ground truth are not its
+business. Beside ``Dress`` a dress may have the abilities of ``tickwire.simulation.abilities``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+import attrs
+
+from tickwire.model.channels import Channel
+from tickwire.model.clock import Nanos
+from tickwire.model.instruments import Instrument
+from tickwire.plugin.protocols import Request
+
+__all__ = ["Dress", "SimBook", "SimClient", "SimLevels", "SimMarket", "SimReply", "SimTrade"]
+
+SimLevels: TypeAlias = Sequence[tuple[str, str]]
+"""(price, size) texts, best first; as many decimals as tick and lot have."""
+
+
+@attrs.frozen
+class SimTrade:
+    """One match.
+
+    Attributes:
+        number: Consecutive per instrument.
+        price: Exact text, padded to the tick.
+        size: Exact text, padded to the lot.
+        buyer_is_taker: The buyer crossed the spread.
+        ts: Engine time, ns.
+        buyer_order: Number of the buyer's order.
+        seller_order: Number of the seller's order.
+    """
+
+    instrument: Instrument
+    number: int
+    price: str
+    size: str
+    buyer_is_taker: bool
+    ts: Nanos
+    buyer_order: int = 0
+    seller_order: int = 0
+
+
+@attrs.frozen
+class SimBook:
+    """A change (``previous`` is set) or the whole book (``previous`` is ``None``); prices and sizes are exact texts.
+
+    Attributes:
+        previous: Sequence before this change. A change covers ``previous + 1`` … ``sequence``: one number, or more
+            where a topic was joined with an interval.
+        sequence: State after.
+        ts: Engine time, ns.
+        bids: Best first. Of a change: the new sizes, zero (``"0.00"``) removes the level.
+        asks: Likewise.
+    """
+
+    instrument: Instrument
+    previous: int | None
+    sequence: int
+    ts: Nanos
+    bids: SimLevels
+    asks: SimLevels
+
+
+@attrs.frozen
+class SimReply:
+    """An HTTP answer that is not plain JSON with status 200.
+
+    Attributes:
+        status: The HTTP status.
+        body: ``str`` is sent as text and ``bytes`` as they are; anything else is encoded as JSON.
+        content_type: Overrides what follows from the kind of body.
+    """
+
+    status: int = 200
+    body: object = b""
+    content_type: str | None = None
+
+
+class SimMarket(Protocol):
+    """The market as REST sees it. An unknown native symbol raises ``UnknownNativeError``, answered with 404."""
+
+    instruments: Sequence[Instrument]
+
+    def trades(self, native: str, after: int, limit: int) -> Sequence[SimTrade]:
+        """Give the first ``limit`` trades numbered above ``after``, oldest first, as far back as they are kept."""
+        ...
+
+    def latest(self, native: str, limit: int, offset: int = 0) -> Sequence[SimTrade]:
+        """Give ``limit`` trades, newest first, without the newest ``offset``."""
+        ...
+
+    def book(self, native: str, depth: int) -> SimBook:
+        """Give the best ``depth`` levels of both sides as they are now."""
+        ...
+
+    def now(self) -> Nanos:
+        """Give the exchange's time."""
+        ...
+
+
+class SimClient(Protocol):
+    """One WebSocket connection."""
+
+    def send(self, message: object) -> None:
+        """Queue a message: ``bytes`` as they are, ``str`` as text, anything else as JSON."""
+        ...
+
+    def join(self, topic: str, channel: Channel, native: str, interval: float = 0) -> bool:
+        """Send this client all messages of a channel of one instrument, from the next one on.
+
+        The whole book is queued behind the answer first, unless the dress says ``snapshot_on_join = False``.
+
+        Args:
+            topic: The exchange's name of the stream; joining twice changes nothing.
+            channel: ``TRADES``, ``L2_BOOK``, or ``L1_BOOK`` where the dress has ``quote``.
+            native: Native symbol.
+            interval: Seconds; above zero the changes of that time come merged into one.
+
+        Returns:
+            ``False`` for an unknown or closed instrument.
+        """
+        ...
+
+    def leave(self, topic: str) -> None:
+        """Send no more of that topic; one that was not joined is ignored."""
+        ...
+
+
+class Dress(Protocol):
+    """The wire format of the simulated exchange."""
+
+    def rest(self, request: Request, market: SimMarket) -> object:
+        """Answer an HTTP request: an object for JSON, a ``str`` for text, or a ``SimReply``.
+
+        Parameters are texts; where one may be repeated, ``request.params.getall(name)`` has them all.
+        """
+        ...
+
+    def received(self, payload: bytes, client: SimClient) -> None:
+        """Understand one frame of a client."""
+        ...
+
+    def trade(self, trade: SimTrade) -> object:
+        """Put a trade into words: an object for JSON."""
+        ...
+
+    def book(self, change: SimBook, whole: SimBook) -> object:
+        """Put a change into words, or the whole book where ``change`` is ``whole``.
+
+        ``whole`` reads the live book: take from it what is needed before returning.
+        """
+        ...

@@ -1,0 +1,234 @@
+"""The stored form: JSON lines that read back equal, without exponents, the same in both number modes; stable keys."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tickwire.model.quality as quality
+from tickwire import (
+    BookDelta,
+    BookSnapshot,
+    Channel,
+    DecodeError,
+    Event,
+    Instrument,
+    InstrumentType,
+    MarketEvent,
+    OptionType,
+    QualityEvent,
+    Quote,
+    Record,
+    Severity,
+    Side,
+    SnapshotCause,
+    SymbolParts,
+    Trade,
+    decode_event,
+    encode_event,
+    encode_record,
+)
+from tickwire.model.stored import SCHEMA, KeyMaker, event_types
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+nanos = st.integers(0, 2**63 - 1)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+counts = st.none() | st.integers(0, 2**53)
+option = Instrument.of(
+    "acme", "BTC-26DEC26-C", SymbolParts("BTC", "USD", InstrumentType.OPTION, "BTC", date(2026, 12, 26), Decimal("0.5"),
+    OptionType.CALL), tick_size=Decimal("0.0001"), lot_size=Decimal("10"),
+)  # fmt: skip
+
+
+def market(cls: Any, *fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(cls, texts, texts, st.none() | nanos, nanos, *fields)
+
+
+def market_events(numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[MarketEvent]:
+    levels = st.lists(st.tuples(numbers, numbers), max_size=4).map(tuple)
+    side, or_none = st.none() | st.sampled_from(Side), st.none() | numbers
+    conditions = st.lists(texts, max_size=2).map(tuple)
+    return st.one_of(
+        market(Trade, numbers, numbers, side, st.none() | texts, counts, counts, st.booleans(), conditions),
+        market(BookSnapshot, levels, levels, counts, counts, counts, st.sampled_from(SnapshotCause)),
+        market(BookDelta, levels, levels, counts, counts, counts, counts),
+        market(Quote, or_none, or_none, or_none, or_none, counts),
+    )
+
+
+HEAD = ("acme", "SOL-USDC", None, 7, Channel.TRADES, "public-1", Severity.WARNING)
+QUALITY: list[QualityEvent] = [
+    quality.Subscribed(*HEAD, 5),
+    quality.Unsubscribed(*HEAD, quality.UnsubscribeReason.DELISTED),
+    quality.Watermark(*HEAD, 6),
+    quality.Gap(*HEAD, "g1", quality.GapCause.SEQUENCE, 1, 2, 3, 4, 2, quality.Repair.RESYNC, 'said "so"'),
+    quality.Gap("acme", None, None, 7, None, None, Severity.ERROR, "g2", quality.GapCause.DISCONNECTED, None),
+    quality.Backfilled(*HEAD, "g1", 9, 1, 9, True, 0),
+    quality.Resynced(*HEAD, None, 5, 1_000),
+    quality.Stale(*HEAD, 5, 30_000_000_000, quality.StaleAction.RESUBSCRIBE),
+    quality.Recovered(*HEAD, 8),
+    quality.Reconnected(*HEAD, "ws.acme.example", "closed 1006", 3, 9, 46),
+    quality.Dropped(*HEAD, "iterator", "drop_oldest", 3, 1, 2),
+    quality.ListingChange(*HEAD, quality.ListingKind.CHANGED, option, None),
+    quality.Inexact(*HEAD, "size", 17, "12345678.901234567"),
+]
+
+
+@given(market_events(finite))
+def test_any_market_event_reads_back_equal(event: MarketEvent) -> None:
+    assert decode_event(encode_event(event)) == event
+
+
+@pytest.mark.parametrize("event", QUALITY, ids=lambda e: type(e).__name__)
+def test_every_quality_event_reads_back_equal(event: QualityEvent) -> None:
+    assert decode_event(encode_event(event)) == event
+
+
+def test_every_event_class_is_tested_above_and_can_be_read_back() -> None:
+    tested = {type(event) for event in QUALITY} | {Trade, BookSnapshot, BookDelta, Quote}
+
+    def leaves(cls: type) -> set[type]:
+        return {cls}.union(*map(leaves, cls.__subclasses__())) - {MarketEvent, QualityEvent}
+
+    assert tested == set(event_types()) == leaves(MarketEvent) | leaves(QualityEvent)
+
+
+events = st.one_of(market_events(finite), st.sampled_from(QUALITY))
+
+
+@given(events)
+def test_a_line_is_one_line_of_json_beginning_with_type_and_schema(event: Event) -> None:
+    line = encode_event(event)
+    assert b"\n" not in line
+    assert list(json.loads(line))[:3] == ["type", "schema", "exchange"]
+    assert json.loads(line)["schema"] == SCHEMA
+
+
+@given(events, st.integers(0, 2**63 - 1), texts)
+def test_a_records_line_has_type_schema_run_ordinal_and_key_first(event: Event, ordinal: int, key: str) -> None:
+    line = encode_record(Record(event, "01K0RUN", ordinal, key))
+    head, plain = json.loads(line), json.loads(encode_event(event))
+    assert list(head)[:5] == ["type", "schema", "run_id", "ordinal", "key"]
+    assert head == plain | {"run_id": "01K0RUN", "ordinal": ordinal, "key": key}
+    assert decode_event(line) == event
+
+
+OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+@given(market_events(finite) | market_events(st.decimals(allow_nan=False, allow_infinity=False)))
+def test_no_number_has_an_exponent(event: MarketEvent) -> None:
+    numbers = re.findall(rb"-?\d[\d.eE+-]*", OUTSIDE_STRINGS.sub(b"", encode_event(event)))
+    assert [text for text in numbers if b"e" in text.lower()] == []
+
+
+numbers = st.builds(lambda digits, places: f"{digits}e-{places}", st.integers(0, 10**15 - 1), st.integers(0, 18))
+
+
+@given(market_events(numbers))
+def test_float_and_decimal_events_of_the_same_texts_write_the_same_bytes(event: MarketEvent) -> None:
+    def made(number: type) -> MarketEvent:
+        def turn(value: object) -> object:
+            return tuple((number(p), number(s)) for p, s in value) if isinstance(value, tuple) else value
+
+        names = {"price", "size", "bid_price", "bid_size", "ask_price", "ask_size"}
+        changes = {
+            name: number(value) if name in names and value is not None else turn(value)
+            for name in ("price", "size", "bid_price", "bid_size", "ask_price", "ask_size", "bids", "asks")
+            if hasattr(event, name)
+            for value in [getattr(event, name)]
+        }
+        return msgspec.structs.replace(event, **changes)
+
+    assert encode_event(made(float)) == encode_event(made(Decimal))
+
+
+def test_a_trades_line_is_the_documented_one() -> None:
+    trade = Trade("acme", "SOL-USDC", 5, 6, 98.97, 1e-7, Side.BUY, "341", 341, 1)
+    assert encode_event(trade) == (
+        b'{"type":"trade","schema":1,"exchange":"acme","symbol":"SOL-USDC","ts_event":5,"ts_recv":6,"price":98.97,'
+        b'"size":0.0000001,"taker_side":"buy","trade_id":"341","sequence":341,"matches":1,"backfilled":false,'
+        b'"conditions":[]}'
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"{", b"[]", b"null", b'{"type":"trade"}', b'{"type":"nothing","schema":1}', b"\xff",
+        b'{"type":"trade","schema":"1"}', encode_event(QUALITY[0])[:-3],
+    ],
+)  # fmt: skip
+def test_what_is_no_stored_event_is_a_decode_error(line: bytes) -> None:
+    with pytest.raises(DecodeError, match="not a stored event"):
+        decode_event(line)
+
+
+@given(st.binary() | st.text())
+def test_arbitrary_input_is_a_decode_error(line: bytes | str) -> None:
+    with pytest.raises(DecodeError):
+        decode_event(line)
+
+
+def test_a_line_of_a_later_schema_is_refused_and_not_misread() -> None:
+    line = encode_event(QUALITY[0]).replace(b'"schema":1', b'"schema":2')
+    with pytest.raises(DecodeError, match="schema 2; this tickwire reads up to 1: upgrade tickwire"):
+        decode_event(line)
+
+
+def test_a_time_that_is_not_integer_nanoseconds_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"ts_event is 1\.5, not an int of nanoseconds"):
+        encode_event(Trade("acme", "SOL-USDC", 1.5, 6, 1.0, 1.0))  # type: ignore[arg-type]
+
+
+def trade(trade_id: str | None = None, ts: int | None = 5, price: Any = 98.97, ts_recv: int = 6) -> Trade[Any]:
+    return Trade("acme", "SOL-USDC", ts, ts_recv, price, 2.0, Side.BUY, trade_id)
+
+
+def keys(*events: Event) -> list[str]:
+    maker = KeyMaker("01K0RUN")
+    return [maker.key(event, ordinal) for ordinal, event in enumerate(events)]
+
+
+def test_the_same_trade_has_the_same_key_in_every_run() -> None:
+    again = msgspec.structs.replace(trade("341"), ts_recv=99, backfilled=True)
+    assert keys(trade("341"), again) == ["acme/SOL-USDC/341", "acme/SOL-USDC/341"]
+
+
+def test_equal_trades_without_an_id_are_numbered() -> None:
+    line = "acme/SOL-USDC/5/98.97/2.0/buy"
+    assert keys(trade(), trade(ts_recv=7), trade(price=98.98), trade()) == [
+        f"{line}/1", f"{line}/2", "acme/SOL-USDC/5/98.98/2.0/buy/1", f"{line}/3",
+    ]  # fmt: skip
+
+
+def test_equal_trades_are_told_apart_when_another_moment_comes_between() -> None:
+    assert len(set(keys(trade(), trade(ts=4), trade(), trade(ts=4)))) == 4
+
+
+def test_a_key_does_not_depend_on_the_number_type() -> None:
+    assert keys(trade(price=Decimal("98.970"))) == keys(trade(price=98.97))
+
+
+def test_a_trade_with_neither_id_nor_time_is_known_by_run_and_ordinal() -> None:
+    assert keys(trade(ts=None), trade(ts=None)) == ["01K0RUN/0", "01K0RUN/1"]
+
+
+def test_everything_but_trades_is_known_by_run_and_ordinal() -> None:
+    assert keys(*QUALITY[:2]) == ["01K0RUN/0", "01K0RUN/1"]
+
+
+def test_the_memory_of_equal_trades_is_bounded() -> None:
+    maker = KeyMaker("01K0RUN")
+    for ts in range(10_000):
+        maker.key(trade(ts=ts), ts)
+    [moments] = maker._moments.values()
+    assert len(moments) <= 64

@@ -1,0 +1,1 @@
+"""Kestrel, an invented exchange."""
