@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tickwire import Books, Event, Gap, Resynced, Trade, decode_event, exact
+from tickwire import Books, BookSnapshot, Event, Gap, Resynced, Trade, Unsubscribed, decode_event, exact
 from tickwire.run.config import load_config
 from tickwire.run.feed import Feed
 from tickwire.run.runner import Runner
@@ -111,8 +111,11 @@ def compare(events: Path, truth: TruthFiles) -> list[str]:
     """Hold what was stored against what really happened; print the figures and give what is wrong."""
     books, counts, faults = Books(), Counter[str](), list[str]()
     trades: dict[str, list[Trade]] = {}
+    final: dict[str, BookSnapshot] = {}
     gaps: set[str] = set()
     for event in stored(events):
+        if isinstance(event, Unsubscribed) and event.symbol in books and books[event.symbol].is_synced:
+            final[event.symbol] = books[event.symbol].snapshot()  # coverage ends: the last moment it is known
         books.apply(event)
         counts[type(event).__name__] += 1
         if isinstance(event, Trade):
@@ -125,8 +128,7 @@ def compare(events: Path, truth: TruthFiles) -> list[str]:
     print(f"gaps     {counts['Gap']} announced, {len(gaps)} not repaired")
     for instrument in truth.instruments():
         received = trades.get(instrument.symbol, [])
-        book = books.get(instrument.symbol)
-        if book is None:
+        if instrument.symbol not in books:
             continue
         first, last = (received[0].sequence, received[-1].sequence) if received else (1, 0)
         assert first is not None
@@ -143,14 +145,17 @@ def compare(events: Path, truth: TruthFiles) -> list[str]:
             faults.append(
                 f"{instrument.symbol}: {len(got)} trades received, {len(happened)} happened in {first}…{last}"
             )
-        if not book.is_synced or book.sequence is None:
-            faults.append(f"{instrument.symbol}: the book is not in sync")
+        book = final.get(instrument.symbol)
+        if book is None or book.sequence is None:
+            faults.append(f"{instrument.symbol}: the book was not in sync at the end")
             continue
         real = truth.book(instrument.native, book.sequence)
-        for name, ours, theirs in (("bids", book.bids(), real.bids), ("asks", book.asks(), real.asks)):
-            if [tuple(level) for level in ours] != [(float(price), float(size)) for price, size in theirs]:
+        for name, ours, theirs in (("bids", book.bids, real.bids), ("asks", book.asks, real.asks)):
+            if list(ours) != [(float(price), float(size)) for price, size in theirs]:
                 faults.append(f"{instrument.symbol}: {name} differ from the truth at {book.sequence}")
-        print(f"checked  {instrument.symbol:<16} {len(got):>7,} trades · {len(book):>4} levels at {book.sequence}")
+        print(
+            f"checked  {instrument.symbol:<16} {len(got):>7,} trades · {len(book.bids) + len(book.asks):>4} levels at {book.sequence}"
+        )
     if not trades:
         faults.append("no trade was received")
     return faults

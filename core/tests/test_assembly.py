@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
+
 from tickwire.model.clock import ManualClock
 from tickwire.model.errors import ConfigError, CredentialsError, PluginContractError, PluginLoadError, TickwireError
 from tickwire.model.instruments import Instruments

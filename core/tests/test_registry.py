@@ -6,6 +6,7 @@ import logging
 from types import ModuleType
 
 import pytest
+
 from tickwire.model.errors import ConfigError, PluginLoadError, PluginVersionError, UnknownExchangeError
 from tickwire.plugin.environment import PluginEnvironment
 from tickwire.plugin.info import ExchangeInfo, NoOptions, SinkInfo, Tier

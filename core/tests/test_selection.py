@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwire.model.errors import AmbiguousExchangeError, PluginLoadError, TickwireError, UnknownExchangeError
 from tickwire.plugin.info import ExchangeInfo, Tier
 from tickwire.plugin.records import Claim

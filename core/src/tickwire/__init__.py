@@ -30,6 +30,7 @@ _NAMES = {
     "model.stored": "Record StoredEvent decode_event encode_event encode_record",
     "model.symbols": "InstrumentType OptionType SymbolParts format_symbol parse_symbol",
     "plugin.hookspecs": "hookimpl",
+    "plugin.registry": "Registry",
     "run.feed": "Feed",
     "run.script": "stream",
 }

@@ -95,5 +95,6 @@ from tickwire.model.symbols import SymbolParts as SymbolParts
 from tickwire.model.symbols import format_symbol as format_symbol
 from tickwire.model.symbols import parse_symbol as parse_symbol
 from tickwire.plugin.hookspecs import hookimpl as hookimpl
+from tickwire.plugin.registry import Registry as Registry
 from tickwire.run.feed import Feed as Feed
 from tickwire.run.script import stream as stream

@@ -235,6 +235,5 @@ def _host(url: str, declared: Iterable[str]) -> str:
     if url in declared:
         return url
     parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
     rest = "/…" if parts.path.strip("/") or parts.query else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{rest}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{rest}"

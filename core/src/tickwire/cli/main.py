@@ -15,6 +15,7 @@ import typer
 from tickwire.cli.doctor import doctor
 from tickwire.cli.plugins import plugins
 from tickwire.cli.run import run
+from tickwire.cli.simulate import simulate
 from tickwire.cli.stream import stream
 from tickwire.cli.symbols import symbols
 from tickwire.model.errors import ConfigError, PluginError, RefusedError, TickwireError
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (stream, run, symbols, plugins, doctor):
+for _command in (stream, run, symbols, plugins, doctor, simulate):
     app.command()(_command)
 
 _CODES: dict[type[TickwireError], int] = {ConfigError: 3, PluginError: 4, RefusedError: 5}

@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from tickwire.feed.streams import Stream
+from tickwire.feed.streams import Stream, SubscriptionState
 from tickwire.model.book import L2Book
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.errors import ChecksumMismatchError, CrossedBookError, SequenceGapError
 from tickwire.model.events import BookDelta, BookSnapshot, SnapshotCause
-from tickwire.model.quality import Event, GapCause, Repair, Resynced, Severity
+from tickwire.model.quality import Event, GapCause, Repair, Resynced, Severity, UnsubscribeReason
 from tickwire.model.sequence import Decision, SequenceRule, decide
 from tickwire.plugin.info import BookFeed, BookStart
 
@@ -85,6 +85,11 @@ class BookStream(Stream):
         self.book.lose_sync()
         self._waiting.clear()
         super().disconnected(ts_good, detail)
+
+    def ended(self, reason: UnsubscribeReason) -> None:
+        """Lose sync: nothing keeps the book right any more."""
+        self.book.lose_sync()
+        super().ended(reason)
 
     def on_delta(self, delta: BookDelta[Any]) -> None:
         """Apply a delta and let it through, or keep it until a snapshot comes."""
@@ -153,6 +158,10 @@ class BookStream(Stream):
         elif self.gap is not None:
             cause = SnapshotCause.RESYNC
         self._had_snapshot = True
+        if self.state is not SubscriptionState.ACTIVE:
+            self.book.lose_sync()  # Subscribed comes first, and at it the book is not shown yet
+            self.confirmed(snapshot.ts_recv)
+            self.book.is_synced = True
         self._passed(msgspec.structs.replace(snapshot, cause=cause))
         if self.gap is not None:
             now = self._clock.now()

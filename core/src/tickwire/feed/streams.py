@@ -9,6 +9,7 @@ import attrs
 
 from tickwire.model.channels import Channel, Subscription
 from tickwire.model.clock import Clock, Nanos
+from tickwire.model.events import MarketEvent
 from tickwire.model.quality import Event, Gap, GapCause, Repair, Severity, Subscribed, Unsubscribed, UnsubscribeReason
 
 __all__ = ["OpenGap", "Stream", "SubscriptionState", "SubscriptionStatus"]
@@ -91,6 +92,7 @@ class Stream:
         self._emit = emit
         self._on_first = on_first
         self._since: Nanos | None = None
+        self._gap_number: Nanos = 0
 
     # life
     @property
@@ -141,14 +143,13 @@ class Stream:
     ) -> None:
         """Announce a hole whose end is not known yet."""
         now = self._clock.now()
-        gap_id = f"{self._exchange}/{self.subscription.symbol or '*'}/{self.subscription.channel}/{now}"
-        self.gap = OpenGap(gap_id, cause, ts_good, now)
+        self.gap = self._named_gap(cause, ts_good, now)
         missing = None if first_missing is None or last_missing is None else last_missing - first_missing + 1
         self._emit(
             Gap(
                 *self._header(now),
                 Severity.WARNING,
-                gap_id,
+                self.gap.gap_id,
                 cause,
                 ts_good,
                 None,
@@ -160,6 +161,50 @@ class Stream:
             )
         )
 
+    def end_gap(
+        self,
+        event: MarketEvent,
+        cause: GapCause,
+        detail: str,
+        first_missing: int | None = None,
+        last_missing: int | None = None,
+        missing: int | None = None,
+    ) -> None:
+        """Announce where a hole ends: the open one, which keeps its name and cause, or one noticed only now.
+
+        Args:
+            event: The first after the hole.
+            cause: Of a hole noticed only now.
+            detail: For a person.
+            first_missing: First missing id, where ids are counted.
+            last_missing: Last missing id.
+            missing: How many; 0: the ids prove that nothing was lost.
+        """
+        now = self._clock.now()
+        gap, self.gap = self.gap or self._named_gap(cause, self.ts_last, now), None
+        severity = Severity.INFO if missing == 0 else Severity.WARNING
+        self._emit(
+            Gap(
+                *self._header(now),
+                severity,
+                gap.gap_id,
+                gap.cause,
+                gap.ts_start,
+                event.ts_recv,
+                first_missing,
+                last_missing,
+                missing,
+                Repair.NONE,
+                detail,
+            )
+        )
+
+    def _named_gap(self, cause: GapCause, ts_start: Nanos | None, now: Nanos) -> OpenGap:
+        # two holes noticed at one reading of the clock still have names of their own
+        self._gap_number = max(now, self._gap_number + 1)
+        name = f"{self._exchange}/{self.subscription.symbol or '*'}/{self.subscription.channel}/{self._gap_number}"
+        return OpenGap(name, cause, ts_start, now)
+
     def status(self) -> SubscriptionStatus:
         """Sum it up."""
         elapsed = (self._clock.now() - self._since) / 1e9 if self._since is not None else 0.0
@@ -170,11 +215,15 @@ class Stream:
         return (self._exchange, self.subscription.symbol, None, now, self.subscription.channel, self.connection)
 
     # data
-    def on_event(self, event: Event) -> None:
-        """Let an event through."""
+    def on_event(self, event: MarketEvent) -> None:
+        """Let an event through; nothing tells how many are missing after a hole."""
+        if self.gap is not None:
+            self.end_gap(
+                event, self.gap.cause, f"{self.subscription.channel} flows again; how many are missing is not known"
+            )
         self._passed(event)
 
-    def _passed(self, event: Event) -> None:
+    def _passed(self, event: MarketEvent) -> None:
         self.count += 1
         self.ts_last = event.ts_recv
         if self.state is not SubscriptionState.ACTIVE:

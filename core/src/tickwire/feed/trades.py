@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tickwire.feed.streams import OpenGap, Stream
+from tickwire.feed.streams import Stream
 from tickwire.model.events import Trade
-from tickwire.model.quality import Gap, GapCause, Repair, Severity
+from tickwire.model.quality import GapCause
 
 __all__ = ["TradeStream"]
 
@@ -29,8 +29,10 @@ class TradeStream(Stream):
 
     def on_event(self, event: Any) -> None:
         """Let a trade through, once and in order."""
-        last, number = self.last, event.sequence
-        if last is not None and (self.gap is not None or number != _next(last)) and not self._follows(event, last):
+        last = self.last
+        if last is None:
+            self._close_gap(event)
+        elif (self.gap is not None or event.sequence != _next(last)) and not self._follows(event, last):
             return
         self.last = event
         self._passed(event)
@@ -50,52 +52,19 @@ class TradeStream(Stream):
             self.duplicates += 1
             return False
         # a smaller id of a later time: the exchange began to count anew
-        self._announce(trade, GapCause.EXCHANGE_RESET, f"ids fell from {before} to {number}")
+        self.end_gap(trade, GapCause.EXCHANGE_RESET, f"ids fell from {before} to {number}")
         return True
 
     def _close_gap(
         self, trade: Trade[Any], first: int | None = None, last: int | None = None, *, proven: bool = False
     ) -> None:
-        if self.gap is None and first is None:
-            return
         if first is not None and last is not None:
-            detail = f"{last - first + 1:,} trades missing ({first}…{last})"
-            self._announce(trade, GapCause.SEQUENCE, detail, first, last, last - first + 1)
-        elif proven:
-            self._announce(trade, GapCause.SEQUENCE, "nothing was missed: the ids go on", missing=0)
-        else:
-            self._announce(trade, GapCause.SEQUENCE, "trades flow again; how many are missing is not known")
-
-    def _announce(
-        self,
-        trade: Trade[Any],
-        cause: GapCause,
-        detail: str,
-        first: int | None = None,
-        last: int | None = None,
-        missing: int | None = None,
-    ) -> None:
-        # a hole that is open keeps its name and cause; this tells where it ends
-        now = self._clock.now()
-        gap_id = f"{self._exchange}/{trade.symbol}/{self.subscription.channel}/{now}"
-        gap = self.gap or OpenGap(gap_id, cause, self.ts_last, now)
-        self.gap = None
-        severity = Severity.INFO if missing == 0 else Severity.WARNING
-        self._emit(
-            Gap(
-                *self._header(now),
-                severity,
-                gap.gap_id,
-                gap.cause,
-                gap.ts_start,
-                trade.ts_recv,
-                first,
-                last,
-                missing,
-                Repair.NONE,
-                detail,
-            )
-        )
+            count = last - first + 1
+            self.end_gap(trade, GapCause.SEQUENCE, f"{count:,} trades missing ({first}…{last})", first, last, count)
+        elif self.gap is not None and proven:
+            self.end_gap(trade, self.gap.cause, "nothing was missed: the ids go on", missing=0)
+        elif self.gap is not None:
+            self.end_gap(trade, self.gap.cause, "trades flow again; how many are missing is not known")
 
 
 def _next(last: Trade[Any]) -> int | None:

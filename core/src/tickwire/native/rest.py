@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self, TypeVar
@@ -28,14 +30,28 @@ __all__ = ["NativeRestClient", "lost", "make_session", "status_error"]
 
 T = TypeVar("T")
 
+_DIGITS = 10
 _QUOTED = 200
+_FOR_NOW = (403, 408, 425, 451)
 
 
 def make_session() -> aiohttp.ClientSession:
-    """Make the one session of a transport: no cookies, no proxies from the environment."""
+    """Make the one session of a transport: no cookies, no proxies from the environment, no redirects followed."""
     from tickwire.native.version import USER_AGENT
 
-    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": USER_AGENT})
+    return aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": USER_AGENT}, middlewares=(_refuse_redirect,)
+    )
+
+
+async def _refuse_redirect(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    # ws_connect follows redirects and cannot be told not to; headers with a token would go along
+    answer = await send(request)
+    if 300 <= answer.status < 400:
+        answer.close()
+        target = answer.headers.get("Location", "nowhere")
+        raise ExchangeUnavailableError(f"{request.method} {request.url}: {answer.status}, a redirect to {target}")
+    return answer
 
 
 class NativeRestClient:
@@ -85,7 +101,7 @@ class NativeRestClient:
 
         Raises:
             RateLimitedError: 429 or 418; ``retry_after`` in seconds where the exchange said so.
-            ExchangeUnavailableError: 5xx, 403, 451, or a redirect.
+            ExchangeUnavailableError: 5xx, 403, 408, 425, 451, or a redirect.
             AuthRejectedError: 401.
             RequestRejectedError: Any other 4xx.
             ConnectionLostError: No complete answer within the time-out.
@@ -106,7 +122,7 @@ class NativeRestClient:
                 body = await answer.read()
                 received = self._now()
                 response = Response(answer.status, answer.headers, body, received)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             raise lost(url, error) from error
         if 200 <= response.status < 300:
             return response
@@ -122,13 +138,13 @@ class NativeRestClient:
         response = await self.fetch(request)
         try:
             return response.decode(type)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(f"{request.method} {request.path}: {error}; it begins {response.body[:60]!r}") from error
 
 
 def lost(url: str, error: BaseException) -> TickwireError:
     """Say in words why a host was not reached, or an answer not completed."""
-    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
         return ConfigError(f"{url!r} is not a URL", hint="write https://host or wss://host")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         why = "name not resolved"
@@ -137,12 +153,12 @@ def lost(url: str, error: BaseException) -> TickwireError:
     elif isinstance(error, aiohttp.ClientSSLError):
         why = f"TLS failed: {error}"
     elif isinstance(error, aiohttp.ClientConnectorError):
-        why = (error.os_error.strerror or str(error.os_error)).lower()
+        why = os.strerror(error.errno).lower() if error.errno else str(error.os_error)
     elif isinstance(error, TimeoutError):
         why = "no answer within the time-out"
     else:
         why = str(error) or type(error).__name__
-    return ConnectionLostError(f"cannot reach {url} ({why})")
+    return ConnectionLostError(f"cannot reach {url.partition('?')[0]} ({why})")
 
 
 def status_error(request: Request, response: Response, now: Nanos) -> TickwireError:
@@ -154,7 +170,7 @@ def status_error(request: Request, response: Response, now: Nanos) -> TickwireEr
         return RateLimitedError(what, retry_after=_retry_after(response.headers, now))
     if status == 401:
         return AuthRejectedError(what)
-    if status in (403, 451) or status >= 500 or status < 400:
+    if status in _FOR_NOW or status >= 500 or status < 400:
         return ExchangeUnavailableError(what)
     return RequestRejectedError(what, status=status)
 
@@ -162,8 +178,9 @@ def status_error(request: Request, response: Response, now: Nanos) -> TickwireEr
 def _retry_after(headers: Mapping[str, str], now: Nanos) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
-        return float(text)
+        return float(text) if len(text) < _DIGITS else None
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now / 1e9)
-    except ValueError:
+        day = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return None
+    return max(0.0, day.replace(tzinfo=day.tzinfo or UTC).timestamp() - now / 1e9)

@@ -25,6 +25,7 @@ __all__ = ["NativeMessageRouter", "handles"]
 
 Handled: TypeAlias = Iterable[Event | Control]
 _F = TypeVar("_F", bound=Callable[..., Handled])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: 1,000 brackets deep
 
 
 def handles(*types: type) -> Callable[[_F], _F]:
@@ -102,7 +103,7 @@ class NativeMessageRouter:
                 content = self._content(message)
                 message = message if content is None else content
             handler = self._by_type[type(message)]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             return (self._unknown_kind(frame.payload, error),)
         except KeyError:
             raise DecodeError(
@@ -116,7 +117,7 @@ class NativeMessageRouter:
             loose = msgspec.json.decode(payload)
             message = loose[self.content] if self.content is not None else loose
             kind = message[self._tag_field]
-        except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError):
+        except (*_UNREADABLE, LookupError, TypeError):
             kind = None
         if isinstance(kind, str | int) and kind not in self._tags:
             return Unknown(str(kind))
@@ -130,7 +131,7 @@ class NativeMessageRouter:
     def _route_loose(self, frame: Frame) -> Handled:
         try:
             message = msgspec.json.decode(frame.payload)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             self._parse_errors.value += 1
             raise DecodeError(f"not JSON: {error}") from error
         if not isinstance(message, dict):

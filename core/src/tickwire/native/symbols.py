@@ -97,17 +97,21 @@ class NativeSymbolService:
         markets: dict[str, NativeMarket] = {}
         quarantined: dict[str, str] = {}
         taken: dict[str, str] = {}
-        for entry in entries:
-            native = "?"
+        for number, entry in enumerate(entries):
+            native = f"row {number}"
             try:
-                native = str(entry[self.native_field]) if self.native_field in entry else repr(entry)[:60]
+                native = str(entry.get(self.native_field, native))
                 if not self._include_market(entry):
                     continue
                 instrument = self._build_market(entry)
                 twin = taken.setdefault(instrument.symbol, instrument.native)
                 if twin != instrument.native:
                     raise SymbolError(f"{instrument.symbol} is already {twin!r}", hint="name them apart")
-                markets[instrument.native_key or instrument.native] = NativeMarket(instrument, entry)
+                market = NativeMarket(instrument, entry)
+                key = instrument.native_key or instrument.native
+                if markets.setdefault(key, market).instrument.symbol != instrument.symbol:
+                    raise SymbolError(f"{key!r} is already {markets[key].instrument.symbol}", hint="set native_key")
+                markets[key] = market
             except (
                 DataError,
                 SymbolError,

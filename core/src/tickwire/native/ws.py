@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from tickwire.model.clock import Nanos
-from tickwire.model.errors import ConnectionLostError, ExchangeUnavailableError, TickwireError
+from tickwire.model.errors import ExchangeUnavailableError, TickwireError
 from tickwire.native.rest import lost, status_error
 from tickwire.plugin.protocols import Ending, Frame, Located, Request, Response
 
@@ -57,7 +57,7 @@ async def connect(
             )
     except aiohttp.WSServerHandshakeError as error:
         raise _upgrade_refused(located.url, error, now()) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
         raise lost(located.url, error) from error
     return AiohttpConnection(socket, on_frame, on_close, now)
 
@@ -99,7 +99,8 @@ class AiohttpConnection:
             self._outbox.put_nowait(payload)
         except asyncio.QueueFull:
             self._overflow = True
-            self._task.cancel()
+            # not at once: a task cancelled before its first step never gets to call on_close
+            asyncio.get_running_loop().call_soon(self._task.cancel)
 
     def pause(self) -> None:
         """Stop reading; the kernel's buffer then stops the exchange."""
@@ -114,7 +115,7 @@ class AiohttpConnection:
         if not self._is_closing:
             self._is_closing = True
             self._may_read.set()
-            await self._socket.close()
+            await self._close_socket()
         await asyncio.wait([self._task])
 
     async def _run(self) -> None:
@@ -126,11 +127,21 @@ class AiohttpConnection:
             if not self._overflow:
                 raise
             ending = Ending(_ABNORMAL, f"{_OUTBOX} frames could not be sent")
+        except Exception as error:  # the task's outermost edge: also what a callback raises is an ending, not lost
+            ending = Ending(_ABNORMAL, f"{type(error).__name__}: {error}", error)
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
-            await self._socket.close()
+            await self._close_socket()
             self._on_close(ending)
+
+    async def _close_socket(self) -> None:
+        # aiohttp waits a second for each frame that comes before the peer's close: a busy peer would keep it for ever
+        try:
+            async with asyncio.timeout(_CLOSE_WITHIN):
+                await self._socket.close()
+        except TimeoutError:
+            pass
 
     async def _read(self) -> Ending:
         receive, now, on_frame, may_read = self._socket.receive, self._now, self._on_frame, self._may_read
@@ -138,9 +149,10 @@ class AiohttpConnection:
             message = await receive()
             kind = message.type
             if kind is _TEXT or kind is _BINARY:
-                on_frame(Frame(message.data, now()))
+                frame = Frame(message.data, now())
                 if not may_read.is_set():
                     await may_read.wait()
+                on_frame(frame)
             else:
                 return self._ending(message)
 
@@ -158,6 +170,6 @@ class AiohttpConnection:
         while True:
             payload = await self._outbox.get()
             try:
-                await self._socket.send_str(payload.decode())
-            except (ConnectionError, aiohttp.ClientError, ConnectionLostError):
+                await self._socket.send_frame(payload, _TEXT)
+            except (ConnectionError, aiohttp.ClientError):
                 return  # the reader sees the same ending and reports it

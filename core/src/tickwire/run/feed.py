@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from tickwire.feed.backoff import BackoffPolicy
 from tickwire.feed.buffer import EventBuffer
+from tickwire.feed.conversation import converse
 from tickwire.feed.session import FeedSession, FeedSettings, check_channels
 from tickwire.feed.streams import SubscriptionStatus
 from tickwire.model.book import L2Book
@@ -27,7 +28,7 @@ from tickwire.plugin.info import ExchangeInfo
 from tickwire.plugin.protocols import Credentials, Network
 from tickwire.plugin.registry import Registry
 
-__all__ = ["Feed", "network_of", "requests_of"]
+__all__ = ["Feed", "load_instruments", "network_of", "requests_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -331,6 +332,24 @@ class Feed:
         return self._session
 
 
+async def load_instruments(
+    exchange: str, *, plugin: str | None = None, rest: str | None = None, registry: Registry | None = None
+) -> Instruments:
+    """Load an exchange's instruments once; nothing else is opened.
+
+    Raises:
+        ConfigError, PluginError: As of ``Feed``.
+        TickwireError: The exchange cannot be reached, or its answer not be read.
+    """
+    feed = Feed(exchange, plugin=plugin, rest=rest, registry=registry)
+    wiring = feed.wiring
+    try:
+        wiring.instruments.replace(await converse(wiring.symbols.load(), wiring.transport, wiring.signer))
+    finally:
+        await wiring.transport.close()
+    return wiring.instruments
+
+
 def requests_of(channels: Sequence[ChannelLike]) -> tuple[ChannelRequest, ...]:
     """Read channels as users write them.
 
@@ -373,11 +392,9 @@ def _options(info: ExchangeInfo, options: object) -> object:
     if isinstance(options, info.options_type):
         return options
     if options is None or isinstance(options, Mapping):
-        if not options:
-            return info.options_type()
         from tickwire.run.structuring import structure_options
 
-        return structure_options(info.options_type, options, "options")
+        return structure_options(info.options_type, options or {}, "options")
     raise ConfigError(
         f"options is a {type(options).__name__}", hint=f"give a mapping or a {info.options_type.__name__}"
     )

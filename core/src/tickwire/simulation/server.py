@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from types import TracebackType
 from typing import Self
 
 from aiohttp import WSMsgType, web
 
-from tickwire.model.errors import UnknownNativeError
+from tickwire.model.errors import ConfigError, UnknownNativeError
 from tickwire.plugin.protocols import Request
 from tickwire.simulation.board import Board, encode
 from tickwire.simulation.client import SocketClient
@@ -97,12 +98,23 @@ class SimServer:
         await self.close()
 
     async def start(self) -> None:
-        """Listen, and move the market if a rate was given; harmless while it listens already."""
+        """Listen, and move the market if a rate was given; harmless while it listens already.
+
+        Raises:
+            ConfigError: The port cannot be had.
+        """
         if self._runner is not None:
             return
-        runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=1.0)
+        runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0.5)
         await runner.setup()
-        await web.TCPSite(runner, self._host, self._port, ssl_context=self._tls).start()
+        try:
+            await web.TCPSite(runner, self._host, self._port, ssl_context=self._tls).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise ConfigError(
+                f"cannot listen on {self._host}:{self._port} ({os.strerror(error.errno or 0)})",
+                hint="choose another port; 0 takes a free one",
+            ) from error
         self._runner = runner
         self._port = runner.addresses[0][1]
         if self._flusher is None:

@@ -160,7 +160,7 @@ class BackpackRouting(NativeRouting):
         assert i is not None
         reply = yield Request("GET", "/api/v1/depth", {"symbol": i.native, "limit": 1000})
         depth = reply.decode(Depth)
-        bids = depth.bids[::-1]
+        bids, asks = tuple(sorted(depth.bids, reverse=True)), tuple(sorted(depth.asks))
         return BookSnapshot(
-            i.exchange, i.symbol, depth.timestamp * 1_000, reply.ts_recv, bids, depth.asks, depth.lastUpdateId
+            i.exchange, i.symbol, depth.timestamp * 1_000, reply.ts_recv, bids, asks, depth.lastUpdateId
         )

@@ -1,0 +1,145 @@
+"""``tickwire simulate``: a seeded market on loopback that speaks like an exchange."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from tickwire.plugin.info import ExchangeInfo
+    from tickwire.simulation import Dress, SimServer
+
+__all__ = ["simulate"]
+
+_CA_FILE = "tickwire-simulator-ca.pem"
+
+
+def simulate(
+    exchange: Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its id, e.g. backpack.", show_default=False)],
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Where to listen; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 0,
+    symbols: Annotated[
+        list[str] | None,
+        typer.Option(help="Repeatable or comma-separated, e.g. SOL-USDC; all by default.", show_default=False),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Changes a second over all symbols; 0: as fast as clients take them.")
+    ] = 200,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Speak https and wss with a certificate made for this run.")
+    ] = False,
+    truth: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write what really happens into DIR.", show_default=False)
+    ] = None,
+    plugin: Annotated[str | None, typer.Option(help="Pin this plugin.", show_default=False)] = None,
+    duration: Annotated[str | None, typer.Option(help="Stop after 10s, 5m, 1h.", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the URLs as one JSON line.")] = False,
+) -> None:
+    """Simulate an exchange on this machine: its REST and WebSocket, its oddities, no real money. Ctrl-C ends it.
+
+    Example: tickwire simulate backpack --symbols SOL-USDC --rate 500
+    """
+    import asyncio
+    from contextlib import ExitStack
+    from tempfile import TemporaryDirectory
+
+    from tickwire.cli.running import duration_of, say
+    from tickwire.plugin.registry import Registry
+    from tickwire.simulation import FileTruth, SeededMarket, SimServer
+
+    seconds = duration_of(duration)
+    dress = _dress(Registry.discover().select(exchange, plugin).claim.info)
+    chosen = [symbol.strip() for text in symbols or () for symbol in text.split(",") if symbol.strip()]
+    with ExitStack() as stack:
+        certificate = Path(stack.enter_context(TemporaryDirectory(prefix="tickwire-"))) / _CA_FILE if tls else None
+        log = None if truth is None else FileTruth(truth)
+        if log is not None:
+            stack.callback(log.close)
+        market = SeededMarket.of(dress, chosen, seed=seed, truth=log)
+        context = None if certificate is None else _context(certificate)
+        server = SimServer(dress, market, port=port, rate=rate, tls=context)
+        asyncio.run(_serve(server, seconds, lambda: _announce(server, exchange, certificate, json)))
+    where = "" if truth is None else f" · truth in {truth}"
+    say(f"{market.trades_made:,} trades · {market.changes:,} book changes{where}")
+
+
+def _dress(info: ExchangeInfo) -> Dress:
+    from importlib import import_module
+
+    from tickwire.model.errors import PluginContractError
+
+    if info.simulator is None:
+        raise PluginContractError(
+            f"the plugin for {info.id!r} has no simulator", hint="ask its author for ExchangeInfo(simulator=…)"
+        )
+    module, _, name = info.simulator.partition(":")
+    try:
+        dress: Dress = getattr(import_module(module), name)()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PluginContractError(
+            f"exchange {info.id!r}: its simulator {info.simulator!r} cannot be made: {error}",
+            hint='name it "module:Class", of a class that needs no arguments',
+        ) from error
+    return dress
+
+
+def _context(certificate: Path) -> ssl.SSLContext:
+    import ssl
+
+    from tickwire.model.errors import ConfigError
+
+    try:
+        import trustme
+    except ImportError as error:
+        raise ConfigError("--tls needs the package trustme", hint="pip install 'tickwire[tls]'") from error
+    authority = trustme.CA(organization_name="tickwire simulate")
+    authority.cert_pem.write_to_path(str(certificate))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    return context
+
+
+async def _serve(server: SimServer, seconds: float | None, announce: Callable[[], None]) -> None:
+    import asyncio
+    import signal
+
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with server:
+        announce()
+        # without a limit the market ends only by an error, which closing the server raises
+        endings = {asyncio.create_task(stop.wait()), asyncio.create_task(server.finished())}
+        await asyncio.wait(endings, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for ending in endings:
+            ending.cancel()
+        await asyncio.gather(*endings, return_exceptions=True)
+
+
+def _announce(server: SimServer, exchange: str, certificate: Path | None, json: bool) -> None:
+    import os
+
+    import msgspec
+
+    if json:
+        facts = {"rest": server.rest_url, "websocket": server.ws_url, "pid": os.getpid()}
+        more = {} if certificate is None else {"certificate": str(certificate)}
+        print(msgspec.json.encode(facts | more).decode(), flush=True)
+        return
+    trust = "" if certificate is None else f"SSL_CERT_FILE={certificate} "
+    listed = server.market.instruments
+    print(f"{exchange}: {len(listed)} instruments simulated; Ctrl-C ends it")
+    print(f"REST       {server.rest_url}")
+    print(f"WebSocket  {server.ws_url}")
+    if certificate is not None:
+        print(f"trust      SSL_CERT_FILE={certificate}, in the environment of whatever connects")
+    print(
+        f"try        {trust}tickwire stream {exchange} {listed[0].symbol} -c trades,l2_book "
+        f"--rest-url {server.rest_url} --ws-url {server.ws_url}",
+        flush=True,
+    )
