@@ -114,10 +114,12 @@ def compare(events: Path, truth: TruthFiles) -> list[str]:
     final: dict[str, BookSnapshot] = {}
     gaps: set[str] = set()
     for event in stored(events):
-        if isinstance(event, Unsubscribed) and event.symbol in books and books[event.symbol].is_synced:
-            final[event.symbol] = books[event.symbol].snapshot()  # coverage ends: the last moment it is known
+        if isinstance(event, Unsubscribed) and event.symbol is not None and event.symbol in books:
+            book = books[event.symbol]
+            if book.is_synced:
+                final[event.symbol] = book.snapshot()  # coverage ends: the last moment it is known
         books.apply(event)
-        counts[type(event).__name__] += 1
+        counts[str(type(event).__struct_config__.tag).replace("_", " ")] += 1
         if isinstance(event, Trade):
             trades.setdefault(event.symbol, []).append(event)
         elif isinstance(event, Gap):
@@ -125,7 +127,7 @@ def compare(events: Path, truth: TruthFiles) -> list[str]:
         elif isinstance(event, Resynced) and event.gap_id is not None:
             gaps.discard(event.gap_id)
     print("events   " + " · ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items())))
-    print(f"gaps     {counts['Gap']} announced, {len(gaps)} not repaired")
+    print(f"gaps     {counts['gap']} announced, {len(gaps)} not repaired")
     for instrument in truth.instruments():
         received = trades.get(instrument.symbol, [])
         if instrument.symbol not in books:
@@ -145,17 +147,16 @@ def compare(events: Path, truth: TruthFiles) -> list[str]:
             faults.append(
                 f"{instrument.symbol}: {len(got)} trades received, {len(happened)} happened in {first}…{last}"
             )
-        book = final.get(instrument.symbol)
-        if book is None or book.sequence is None:
+        last_book = final.get(instrument.symbol)
+        if last_book is None or last_book.sequence is None:
             faults.append(f"{instrument.symbol}: the book was not in sync at the end")
             continue
-        real = truth.book(instrument.native, book.sequence)
-        for name, ours, theirs in (("bids", book.bids, real.bids), ("asks", book.asks, real.asks)):
+        real = truth.book(instrument.native, last_book.sequence)
+        for name, ours, theirs in (("bids", last_book.bids, real.bids), ("asks", last_book.asks, real.asks)):
             if list(ours) != [(float(price), float(size)) for price, size in theirs]:
-                faults.append(f"{instrument.symbol}: {name} differ from the truth at {book.sequence}")
-        print(
-            f"checked  {instrument.symbol:<16} {len(got):>7,} trades · {len(book.bids) + len(book.asks):>4} levels at {book.sequence}"
-        )
+                faults.append(f"{instrument.symbol}: {name} differ from the truth at {last_book.sequence}")
+        levels = len(last_book.bids) + len(last_book.asks)
+        print(f"checked  {instrument.symbol:<16} {len(got):>7,} trades · {levels:>4} levels at {last_book.sequence}")
     if not trades:
         faults.append("no trade was received")
     return faults

@@ -116,7 +116,7 @@ def _examine(registry: Registry, selection: Selection, entry: ExchangeConfig, *,
     from tickwire.model.errors import TickwireError
     from tickwire.model.instruments import Instruments
     from tickwire.plugin.assembly import assemble
-    from tickwire.run.feed import network_of
+    from tickwire.run.arguments import network_of
     from tickwire.run.mistakes import join_path
     from tickwire.run.structuring import structure_options
 

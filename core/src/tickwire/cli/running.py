@@ -15,8 +15,8 @@ import typer
 
 from tickwire.model.errors import ConfigError
 from tickwire.plugin.registry import Registry
+from tickwire.run.arguments import network_of
 from tickwire.run.durations import parse_duration
-from tickwire.run.feed import network_of
 from tickwire.run.runner import Runner
 from tickwire.run.settings import Config, ExchangeConfig
 
@@ -32,6 +32,7 @@ def run_config(config: Config, duration: float | None = None) -> None:
 
     Raises:
         TickwireError: What ended it; the summary was printed before.
+        typer.Exit: A sink failed, which the summary says.
     """
     registry = Registry.discover()
     runner = Runner(config, registry, say=say)
@@ -45,8 +46,11 @@ def run_config(config: Config, duration: float | None = None) -> None:
             say(
                 f"sink {sink}: {failure.first} ({failure.batches} times, at most {failure.events:,} events not written)"
             )
-        say(str(report))
+        if report.events or sys.exception() is None:
+            say(str(report))
         _silence_broken_stdout()
+    if report.failures:
+        raise typer.Exit(1)
 
 
 def say(line: str) -> None:
@@ -80,6 +84,8 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
     def ask_to_stop(number: int, _: object) -> None:
         # the second one kills: whoever presses Ctrl-C twice does not want to wait for a flush
         signal.signal(number, signal.SIG_DFL)
+        if number == signal.SIGINT and sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), b"\n")  # the terminal wrote ^C
         loop.call_soon_threadsafe(stop.set)
 
     for number in (signal.SIGINT, signal.SIGTERM):

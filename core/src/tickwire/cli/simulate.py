@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tickwire.plugin.info import ExchangeInfo
     from tickwire.simulation import Dress, SimServer
 
-__all__ = ["simulate"]
+__all__ = ["dress_of", "simulate"]
 
 _CA_FILE = "tickwire-simulator-ca.pem"
 
@@ -53,7 +53,7 @@ def simulate(
     from tickwire.simulation import FileTruth, SeededMarket, SimServer
 
     seconds = duration_of(duration)
-    dress = _dress(Registry.discover().select(exchange, plugin).claim.info)
+    dress = dress_of(Registry.discover().select(exchange, plugin).claim.info)
     chosen = [symbol.strip() for text in symbols or () for symbol in text.split(",") if symbol.strip()]
     with ExitStack() as stack:
         certificate = Path(stack.enter_context(TemporaryDirectory(prefix="tickwire-"))) / _CA_FILE if tls else None
@@ -68,7 +68,12 @@ def simulate(
     say(f"{market.trades_made:,} trades · {market.changes:,} book changes{where}")
 
 
-def _dress(info: ExchangeInfo) -> Dress:
+def dress_of(info: ExchangeInfo) -> Dress:
+    """Make the dress that an exchange's plugin declares.
+
+    Raises:
+        PluginContractError: It declares none, or one that cannot be made.
+    """
     from importlib import import_module
 
     from tickwire.model.errors import PluginContractError
@@ -80,7 +85,7 @@ def _dress(info: ExchangeInfo) -> Dress:
     module, _, name = info.simulator.partition(":")
     try:
         dress: Dress = getattr(import_module(module), name)()
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise PluginContractError(
             f"exchange {info.id!r}: its simulator {info.simulator!r} cannot be made: {error}",
             hint='name it "module:Class", of a class that needs no arguments',

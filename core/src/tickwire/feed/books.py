@@ -37,6 +37,8 @@ class BookStream(Stream):
     Attributes:
         book: The book; exactly at the event that is being emitted.
         flowing: Set once a delta came since the last subscription.
+        answered: Set once a snapshot came, good or bad, since the last subscription.
+        synced_at: When it was last brought into sync, ns; forgotten once that was counted.
     """
 
     repair = Repair.RESYNC
@@ -67,6 +69,8 @@ class BookStream(Stream):
         super().__init__(subscription, exchange, clock, emit, on_first)
         self.book: L2Book[Any] = L2Book(exchange, subscription.symbol or "", rules.sequence)
         self.flowing = asyncio.Event()
+        self.answered = asyncio.Event()
+        self.synced_at: Nanos | None = None
         self._rules = rules
         self._resync = resync
         self._verifier = verifier
@@ -79,6 +83,7 @@ class BookStream(Stream):
         super().asked(connection)
         self._waiting.clear()
         self.flowing.clear()
+        self.answered.clear()
 
     def disconnected(self, ts_good: Nanos, detail: str) -> None:
         """Lose sync."""
@@ -142,7 +147,10 @@ class BookStream(Stream):
         self.flowing.set()
 
     def _show(self, snapshot: BookSnapshot[Any]) -> bool:
+        self.answered.set()
         ts_good = self.book.ts_recv
+        if self._rules.windowed and snapshot.depth is None and self.subscription.depth is not None:
+            snapshot = msgspec.structs.replace(snapshot, depth=self.subscription.depth)
         try:
             self.book.apply_snapshot(snapshot)
             if snapshot.checksum is not None and self._verifier is not None:
@@ -158,6 +166,7 @@ class BookStream(Stream):
         elif self.gap is not None:
             cause = SnapshotCause.RESYNC
         self._had_snapshot = True
+        self.synced_at = self._clock.now()
         if self.state is not SubscriptionState.ACTIVE:
             self.book.lose_sync()  # Subscribed comes first, and at it the book is not shown yet
             self.confirmed(snapshot.ts_recv)

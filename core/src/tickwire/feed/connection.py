@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from tickwire.feed.backoff import Backoff, BackoffPolicy
 from tickwire.feed.conversation import converse
+from tickwire.feed.listener import Listener
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock, Nanos
-from tickwire.model.errors import AuthRejectedError, DataError, RateLimitedError, RetryableError, TickwireError
+from tickwire.model.errors import (
+    AuthRejectedError,
+    DataError,
+    RateLimitedError,
+    RequestRejectedError,
+    RetryableError,
+    TickwireError,
+)
 from tickwire.model.metrics import Metrics
 from tickwire.model.quality import Event, Reconnected, Severity
 from tickwire.plugin.assembly import Wiring
@@ -37,44 +45,11 @@ from tickwire.plugin.protocols import (
     Unknown,
 )
 
-__all__ = ["FeedConnection", "Listener"]
+__all__ = ["FeedConnection"]
 
 _log = logging.getLogger(__name__)
 
 _KINDS = 100  # unknown kinds counted apart; an exchange that sends garbage must not grow our memory
-
-
-class Listener(Protocol):
-    """What a connection tells the feed."""
-
-    @property
-    def market(self) -> Mapping[type, Callable[[Any], None]]:
-        """What takes the market events, by class: held, so that a frame costs no call to find out."""
-        ...
-
-    def on_quality(self, event: Event) -> None:
-        """Take a quality event."""
-        ...
-
-    def asked(self, connection: str, subscriptions: Sequence[Subscription]) -> None:
-        """Note that these were asked for."""
-        ...
-
-    def confirmed(self, subscriptions: Sequence[Subscription]) -> None:
-        """Note that these were acknowledged."""
-        ...
-
-    def refused(self, refusal: Refused) -> None:
-        """Note a refusal."""
-        ...
-
-    def missed(self, subscriptions: Iterable[Subscription], missing: int | None) -> None:
-        """Note that the connection's own counter jumped."""
-        ...
-
-    def disconnected(self, subscriptions: Iterable[Subscription], ts_good: Nanos, reason: str) -> None:
-        """Note that the connection ended; until ``ts_good`` nothing is missing."""
-        ...
 
 
 class FeedConnection:
@@ -147,6 +122,7 @@ class FeedConnection:
 
         Raises:
             AuthRejectedError: The exchange refuses the key: trying again will not help.
+            RequestRejectedError: It refuses the very first upgrade; a host that served us before is tried again.
             PluginError: The plugin cannot say where to connect.
         """
         reason = "first connection"
@@ -155,7 +131,9 @@ class FeedConnection:
             retry_after: float | None = None
             try:
                 reason = await self._one(reason)
-            except (RetryableError, DataError) as error:
+            except (RetryableError, DataError, RequestRejectedError) as error:
+                if isinstance(error, RequestRejectedError) and self._ts_down is None:
+                    raise
                 reason = str(error)
                 retry_after = error.retry_after if isinstance(error, RateLimitedError) else None
             if self._is_stopping:
@@ -183,13 +161,21 @@ class FeedConnection:
         try:
             self._opened(located, last_reason)
             ending = await self._tend(located, ended)
+        except (RetryableError, DataError) as error:
+            await self._hang_up()
+            self._closed(Ending(1006, str(error), error))
+            raise
         finally:
-            connection, self._connection, self.is_open = self._connection, None, False
-            await connection.close()
+            await self._hang_up()
         self._closed(ending)
         if self._login_error is not None:
             raise self._login_error
         return f"connection to {located.url} ended ({ending.code} {ending.reason})"
+
+    async def _hang_up(self) -> None:
+        connection, self._connection, self.is_open = self._connection, None, False
+        if connection is not None:
+            await connection.close()
 
     def _opened(self, located: Located, last_reason: str) -> None:
         assert self._router is not None
@@ -263,7 +249,9 @@ class FeedConnection:
             assert router is not None
             if add:
                 self._listener.asked(self.name, batch)
-            for send in router.subscribe(batch) if add else router.unsubscribe(batch):
+            for number, send in enumerate(router.subscribe(batch) if add else router.unsubscribe(batch)):
+                if number:
+                    await self._pace()
                 self._send(send)
 
     def _next_batch(self) -> tuple[bool, list[Subscription]]:
@@ -330,8 +318,7 @@ class FeedConnection:
     def _on_frame(self, frame: Frame[Any]) -> None:
         self._frames.value += 1
         self._ts_last = frame.ts_recv
-        if self._ts_first is None:
-            self._ts_first = frame.ts_recv
+        item: Event | Control | None = None
         try:
             for item in self._route(frame):
                 handle = self._market.get(type(item))
@@ -343,6 +330,8 @@ class FeedConnection:
             self._bad_frame(error)
         except Exception as error:  # one frame: whatever a plugin's router raises must not end the connection
             self._bad_frame(error)
+        if self._ts_first is None and type(item) in self._market:
+            self._ts_first = frame.ts_recv  # answers and pongs are no data
 
     def _bad_frame(self, error: Exception) -> None:
         self._errors.value += 1

@@ -34,7 +34,7 @@ async def converse(conversation: Fetch[T], transport: Transport[Any], signer: Si
                 request = conversation.send(answer)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _undecodable(request, answer, error) from error
         try:
             answer = await transport.fetch(_signed(request, signer))

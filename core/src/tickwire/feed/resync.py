@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from weakref import WeakKeyDictionary
 
 from tickwire.feed.backoff import Backoff, BackoffPolicy
 from tickwire.feed.books import BookStream
@@ -41,6 +41,7 @@ class BookResync:
         self._noted: dict[BookStream, bool] = {}
         self._has_noted = asyncio.Event()
         self._running: dict[BookStream, asyncio.Task[None]] = {}
+        self._pauses: WeakKeyDictionary[BookStream, Backoff] = WeakKeyDictionary()
         self._requests = asyncio.Semaphore(_AT_ONCE)
         self._not_before = 0.0
         book = wiring.info.book
@@ -81,10 +82,24 @@ class BookResync:
             self._noted.setdefault(stream, is_first)
             self._has_noted.set()
 
-    def _work(self, stream: BookStream, is_first: bool) -> Coroutine[Any, Any, None]:
+    async def _work(self, stream: BookStream, is_first: bool) -> None:
+        if not is_first:
+            await self._pause(stream)
         if self._start is BookStart.REST:
-            return self._fetch(stream, is_first=is_first)
-        return self._ask_again(stream, _SNAPSHOT_WITHIN if is_first else 0.0)
+            await self._fetch(stream, is_first=is_first)
+        else:
+            await self._ask(stream, is_first=is_first)
+
+    async def _pause(self, stream: BookStream) -> None:
+        # the first resync begins at once; a book lost again and again must not become a storm of requests
+        backoff = self._pauses.setdefault(stream, Backoff(_POLICY))
+        if stream.synced_at is not None:
+            backoff.flowed((self._clock.now() - stream.synced_at) / 1e9)
+            stream.synced_at = None  # one stable while forgives once
+        is_again = backoff.attempt > 0
+        delay = backoff.failed()
+        if is_again:
+            await self._clock.sleep(delay)
 
     def _done(self, stream: BookStream, task: asyncio.Task[None]) -> None:
         if self._running.get(stream) is not task:
@@ -133,11 +148,16 @@ class BookResync:
         except TimeoutError:
             pass  # a quiet book: the snapshot is shown at once, a later gap would be seen
 
-    async def _ask_again(self, stream: BookStream, patience: float) -> None:
-        backoff = Backoff(_POLICY)
-        while True:
-            await self._clock.sleep(patience)
-            if stream.book.is_synced:
-                return
+    async def _ask(self, stream: BookStream, *, is_first: bool) -> None:
+        # asking anew makes the connection call ``subscribed``, which replaces this task by one that only waits
+        if not is_first:
+            stream.answered.clear()
             self._resubscribe(stream.subscription)
-            patience = _SNAPSHOT_WITHIN + backoff.failed()
+        while True:
+            try:
+                async with self._clock.timeout(_SNAPSHOT_WITHIN):
+                    await stream.answered.wait()
+                return
+            except TimeoutError:
+                _log.warning("%s: no snapshot of %s came, asking again", self._wiring.info.id, stream.subscription)
+                self._resubscribe(stream.subscription)

@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import attrs
-
-from tickwire.feed.backoff import Backoff, BackoffPolicy
+from tickwire.feed.backoff import Backoff
 from tickwire.feed.books import BookStream
 from tickwire.feed.connection import FeedConnection
 from tickwire.feed.conversation import converse
 from tickwire.feed.resync import BookResync
+from tickwire.feed.settings import FeedSettings
 from tickwire.feed.streams import Stream, SubscriptionState, SubscriptionStatus
 from tickwire.feed.trades import TradeStream
 from tickwire.model.book import L2Book
 from tickwire.model.channels import Channel, ChannelRequest, Subscription
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.errors import (
+    DataError,
     RateLimitedError,
     RetryableError,
     SubscriptionRejectedError,
@@ -35,58 +35,12 @@ from tickwire.model.instruments import Instrument, InstrumentStatus
 from tickwire.model.metrics import Metrics
 from tickwire.model.quality import Event, GapCause, UnsubscribeReason
 from tickwire.plugin.assembly import Wiring
-from tickwire.plugin.info import ExchangeInfo, Ids
+from tickwire.plugin.info import Ids
 from tickwire.plugin.protocols import Network, Refused
 
-__all__ = ["FeedSession", "FeedSettings", "check_channels"]
+__all__ = ["FeedSession"]
 
 _log = logging.getLogger(__name__)
-
-
-@attrs.frozen
-class FeedSettings:
-    """What a feed is to do.
-
-    Attributes:
-        name: For logs.
-        symbols: Ours, exact.
-        channels: For each symbol.
-        backoff: Between attempts to connect and to load the instruments.
-    """
-
-    name: str
-    symbols: Sequence[str]
-    channels: Sequence[ChannelRequest]
-    backoff: BackoffPolicy = attrs.field(factory=BackoffPolicy)
-
-
-def check_channels(info: ExchangeInfo, requests: Iterable[ChannelRequest]) -> None:
-    """Refuse what the exchange does not offer, before anything starts.
-
-    Raises:
-        UnsupportedChannelError: Names what it offers.
-    """
-    offered = [channel for channel in info.channels if info.offers(channel)]
-    for request in requests:
-        if not info.offers(request.channel):
-            raise UnsupportedChannelError(
-                f"{info.id} does not offer {request.channel.value!r} (it offers: {', '.join(offered)})",
-                hint="remove it, or pin a plugin that offers it",
-            )
-        depths = info.book.depths if info.book is not None and request.channel is Channel.L2_BOOK else ()
-        if request.depth is not None and request.channel is not Channel.L2_BOOK:
-            raise UnsupportedChannelError(f"{info.id} {request.channel}: it has no depth", hint="remove depth")
-        if request.depth is not None and depths and request.depth not in depths:
-            raise UnsupportedChannelError(
-                f"{info.id} {request.channel}: depth {request.depth} is not offered",
-                hint=f"one of {', '.join(map(str, depths))}",
-            )
-        intervals = info.channels[request.channel].intervals
-        if request.interval is not None and request.interval not in intervals:
-            raise UnsupportedChannelError(
-                f"{info.id} {request.channel}: interval {request.interval!r} is not offered",
-                hint=f"one of {', '.join(intervals)}" if intervals else "remove interval",
-            )
 
 
 class _Stopped(Exception):
@@ -94,12 +48,13 @@ class _Stopped(Exception):
 
 
 class FeedSession:
-    """Runs until stopped or until nothing is left to do; implements ``connection.Listener``.
+    """Runs until stopped or until nothing is left to do; implements ``Listener``.
 
     Attributes:
         books: By symbol; each exactly at the event that is being emitted.
         metrics: Figures.
         health: How it is.
+        is_ready: Set once the instruments are loaded and what was wanted at first is added.
     """
 
     def __init__(
@@ -114,6 +69,7 @@ class FeedSession:
         self.books: dict[str, L2Book[Any]] = {}
         self.metrics = metrics
         self.health = Health()
+        self.is_ready = asyncio.Event()
         self._wiring = wiring
         self._network = network
         self._settings = settings
@@ -132,10 +88,16 @@ class FeedSession:
             Quote: self._on_other,
         }
         exchange = wiring.info.id
+        self._retries: dict[Subscription, Backoff] = {}
+        self._is_paused = False
         self._stray = metrics.counter("stray_events_total", exchange=exchange)
         self._tasks: asyncio.TaskGroup | None = None
         self._resync = BookResync(wiring, clock, self._resubscribe)
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        book = wiring.info.book
+        if book is not None and any(request.channel is Channel.L2_BOOK for request in settings.channels):
+            # there from the start, not in sync: who looks early finds them
+            self.books.update({symbol: L2Book(exchange, symbol, book.sequence) for symbol in settings.symbols})
 
     # the life
     async def run(self) -> None:
@@ -147,24 +109,30 @@ class FeedSession:
             TickwireError: Whatever else cannot be mended by trying again.
         """
         try:
-            if not await self._load_unless_stopped():
-                return
-            wanted = [
-                self._subscription(symbol, request)
-                for symbol in self._settings.symbols
-                for request in self._settings.channels
-            ]
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._resync.run(), name=f"{self._settings.name} resync")
-                for subscription in dict.fromkeys(wanted):
-                    self._add(subscription)
+                self._tasks.create_task(self._begin(), name=f"{self._settings.name} instruments")
                 await self._over
-                await self._close()
+                await asyncio.gather(*(connection.stop() for connection in self._connections))
                 raise _Stopped
         except* _Stopped:
             pass
         finally:
+            for stream in self._streams.values():
+                if stream.is_covered:
+                    stream.ended(UnsubscribeReason.STOPPED)
             await self._wiring.transport.close()
+
+    async def _begin(self) -> None:
+        await self.load()
+        wanted = [
+            self._subscription(symbol, request)
+            for symbol in self._settings.symbols
+            for request in self._settings.channels
+        ]
+        for subscription in dict.fromkeys(wanted):
+            self._add(subscription)
+        self.is_ready.set()
 
     def stop(self) -> None:
         """Make ``run`` close everything and return; a second call is harmless."""
@@ -175,24 +143,6 @@ class FeedSession:
         if not self._over.done():
             self._over.set_exception(error)
 
-    async def _close(self) -> None:
-        await asyncio.gather(*(connection.stop() for connection in self._connections))
-        for stream in self._streams.values():
-            if stream.is_covered:
-                stream.ended(UnsubscribeReason.STOPPED)
-
-    async def _load_unless_stopped(self) -> bool:
-        # an exchange that is down must not keep stop() waiting
-        loading = asyncio.ensure_future(self.load())
-        await_either: list[asyncio.Future[None]] = [loading, self._over]
-        try:
-            await asyncio.wait(await_either, return_when=asyncio.FIRST_COMPLETED)
-            if loading.done():
-                await loading
-            return loading.done()
-        finally:
-            loading.cancel()
-
     async def load(self) -> None:
         """Load the instruments; an exchange that cannot be reached is tried again for ever."""
         wiring, backoff = self._wiring, Backoff(self._settings.backoff)
@@ -202,7 +152,7 @@ class FeedSession:
                 wiring.instruments.replace(await converse(wiring.symbols.load(), wiring.transport, wiring.signer))
                 self.health.clear("instruments")
                 return
-            except RetryableError as error:
+            except (RetryableError, DataError) as error:
                 retry_after = error.retry_after if isinstance(error, RateLimitedError) else None
                 self.health.trouble("instruments", HealthStatus.UNHEALTHY, str(error))
                 delay = backoff.failed(retry_after)
@@ -215,8 +165,16 @@ class FeedSession:
 
         Raises:
             UnknownInstrumentError: A symbol is not listed; nothing was added.
+            UnsupportedChannelError: It is subscribed to with other parameters; nothing was added.
         """
         wanted = [self._subscription(symbol, request) for symbol in symbols for request in requests]
+        taken = {(one.symbol, one.channel): one for one in self._streams}
+        for subscription in wanted:
+            if taken.get((subscription.symbol, subscription.channel), subscription) != subscription:
+                raise UnsupportedChannelError(
+                    f"{self._wiring.info.id}: {subscription} is subscribed to with other parameters",
+                    hint="unsubscribe first",
+                )
         for subscription in wanted:
             if subscription not in self._streams:
                 self._add(subscription)
@@ -236,7 +194,8 @@ class FeedSession:
         return {subscription: stream.status() for subscription, stream in self._streams.items()}
 
     def pause(self, is_paused: bool) -> None:
-        """Stop or go on reading all sockets."""
+        """Stop or go on reading all sockets, those to come too."""
+        self._is_paused = is_paused
         for connection in self._connections:
             connection.pause(is_paused)
 
@@ -247,8 +206,9 @@ class FeedSession:
         instruments, exchange = self._wiring.instruments, self._wiring.info.id
         found = instruments.symbols.get(symbol)
         if found is None:
-            near = difflib.get_close_matches(symbol, instruments.symbols, n=3, cutoff=0.6)
-            base = symbol.partition("-")[0]
+            spelled = {name.upper(): name for name in instruments.symbols}
+            near = [spelled[name] for name in difflib.get_close_matches(symbol.upper(), spelled, n=3, cutoff=0.6)]
+            base = near[0].partition("-")[0] if near else ""
             raise UnknownInstrumentError(
                 f"{symbol!r} is not listed on {exchange} ({len(instruments)} instruments, read just now)",
                 hint=(f"did you mean {' or '.join(near)}? " if near else "")
@@ -267,7 +227,7 @@ class FeedSession:
             self._trades[symbol] = stream
         elif isinstance(stream, BookStream):
             self._books[symbol] = stream
-            self.books[symbol] = stream.book
+            stream.book = self.books.setdefault(symbol, stream.book)
         elif channel is Channel.L1_BOOK:
             self._others[Quote, symbol] = stream
         self._carry(subscription)
@@ -313,6 +273,7 @@ class FeedSession:
         connection = FeedConnection(
             name, endpoint, url, self._wiring, self._clock, self, self.metrics, self._settings.backoff
         )
+        connection.pause(self._is_paused)
         self._connections.append(connection)
         self._tasks.create_task(connection.run(), name=f"{self._settings.name} {name}")
         return connection
@@ -392,25 +353,38 @@ class FeedSession:
                 continue
             _log.error("%s refused %s: %s", exchange, subscription, refusal.reason)
             if refusal.retry:
-                carrier.resubscribe(subscription)
+                self._retry(subscription, carrier)
                 continue
             carrier.forget(subscription)
+            if isinstance(stream, BookStream):
+                self._resync.stop(stream)
             stream.ended(UnsubscribeReason.REFUSED)
             self.health.trouble(f"{subscription}", HealthStatus.DEGRADED, f"refused: {refusal.reason}")
         states = {stream.state for stream in self._streams.values()}
         if states == {SubscriptionState.REFUSED}:
             self._fail(SubscriptionRejectedError(f"{exchange} refused every subscription, last: {refusal.reason}"))
 
+    def _retry(self, subscription: Subscription, carrier: FeedConnection) -> None:
+        delay = self._retries.setdefault(subscription, Backoff(self._settings.backoff)).failed()
+
+        async def ask_again() -> None:
+            await self._clock.sleep(delay)
+            if subscription in carrier.wanted:
+                carrier.subscribe(subscription)
+
+        assert self._tasks is not None
+        self._tasks.create_task(ask_again(), name=f"asking again for {subscription}")
+
     def missed(self, subscriptions: Iterable[Subscription], missing: int | None) -> None:
         """Open a gap in everything a connection carries."""
         for subscription in subscriptions:
             stream = self._streams.get(subscription)
-            if stream is not None and stream.gap is None:
+            if stream is not None and stream.is_covered and stream.gap is None:
                 count = "some" if missing is None else f"{missing:,}"
-                stream.open_gap(GapCause.SEQUENCE, stream.ts_last, f"{count} messages of the connection are missing")
                 if isinstance(stream, BookStream):
                     stream.book.lose_sync()
                     self._resync.needed(stream)
+                stream.open_gap(GapCause.SEQUENCE, stream.ts_last, f"{count} messages of the connection are missing")
 
     def disconnected(self, subscriptions: Iterable[Subscription], ts_good: Nanos, reason: str) -> None:
         """Open a gap in everything a connection carried."""

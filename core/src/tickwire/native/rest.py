@@ -49,8 +49,9 @@ async def _refuse_redirect(request: aiohttp.ClientRequest, send: aiohttp.ClientH
     answer = await send(request)
     if 300 <= answer.status < 400:
         answer.close()
-        target = answer.headers.get("Location", "nowhere")
-        raise ExchangeUnavailableError(f"{request.method} {request.url}: {answer.status}, a redirect to {target}")
+        target = answer.headers.get("Location", "nowhere").partition("?")[0]
+        where = request.url.with_query(None)
+        raise ExchangeUnavailableError(f"{request.method} {where}: {answer.status}, a redirect to {target}")
     return answer
 
 
@@ -157,7 +158,8 @@ def lost(url: str, error: BaseException) -> TickwireError:
     elif isinstance(error, TimeoutError):
         why = "no answer within the time-out"
     else:
-        why = str(error) or type(error).__name__
+        text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+        why = " ".join(text.split()) or type(error).__name__
     return ConnectionLostError(f"cannot reach {url.partition('?')[0]} ({why})")
 
 

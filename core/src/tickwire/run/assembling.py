@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-from tickwire.feed.session import check_channels
+from tickwire.feed.channels import check_channels
 from tickwire.model.clock import Clock
-from tickwire.model.errors import ConfigError, PluginContractError, PluginLoadError, UnknownInstrumentError
+from tickwire.model.errors import (
+    ConfigError,
+    PluginContractError,
+    PluginLoadError,
+    TickwireError,
+    UnknownInstrumentError,
+)
 from tickwire.plugin.info import ExchangeInfo, SinkInfo
 from tickwire.plugin.protocols import Sink
 from tickwire.plugin.registry import Registry
@@ -97,7 +103,14 @@ def _sink(info: SinkInfo, options: object) -> Sink:
         raise PluginLoadError(
             f"sink type {info.type!r} cannot be loaded: {error}", hint="install what it needs, or upgrade its plugin"
         ) from error
-    sink = factory(options)
+    try:
+        sink = factory(options)
+    except TickwireError:
+        raise
+    except Exception as error:  # a plugin's own mistake, of whatever kind, is reported under its name
+        raise PluginContractError(
+            f"{info.factory} raised {type(error).__name__}: {error}", hint="report it to its author"
+        ) from error
     if not isinstance(sink, Sink):
         raise PluginContractError(
             f"{info.factory} gave a {type(sink).__name__}, which is no Sink", hint="give it open, write and close"

@@ -96,17 +96,18 @@ class Delivery:
         try:
             while batch := await self._buffer.take(_BATCH):
                 await self._write(batch)
-                for dropped in self._buffer.drops():
-                    self._announce(dropped)
-            # the queue is closed, so what it forgot last goes past it
-            last = [self._announce(dropped) for dropped in self._buffer.drops()]
-            if last:
-                await self._write(last)
+                await self._announce_drops()
+            await self._announce_drops()
         except asyncio.CancelledError:
             self.unwritten += len(self._buffer)
             raise
         finally:
             await self.close()
+
+    async def _announce_drops(self) -> None:
+        records = [self._announce(dropped) for dropped in self._buffer.drops()]
+        if records and self._buffer.is_closed:
+            await self._write(records)  # its own queue takes no more
 
     def finish(self) -> None:
         """Take no more records; what is queued is still written."""

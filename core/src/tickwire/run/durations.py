@@ -7,6 +7,7 @@ import re
 from typing import NewType
 
 from tickwire.model.errors import ConfigError
+from tickwire.run.scalars import shown
 
 __all__ = ["Duration", "parse_duration"]
 
@@ -25,7 +26,9 @@ def parse_duration(value: object) -> Duration:
     """
     seconds = _seconds(value)
     if seconds is None or not (math.isfinite(seconds) and seconds > 0):
-        raise ConfigError(f"{value!r} is not a duration", hint="write 250ms, 5s, 15m, 24h or 7d; a number is seconds")
+        raise ConfigError(
+            f"{shown(value)} is not a duration", hint="write 250ms, 5s, 15m, 24h or 7d; a number is seconds"
+        )
     return Duration(seconds)
 
 

@@ -11,30 +11,40 @@ from typing import Any, Self, TypeVar
 
 from tickwire.feed.backoff import BackoffPolicy
 from tickwire.feed.buffer import EventBuffer
+from tickwire.feed.channels import check_channels
 from tickwire.feed.conversation import converse
-from tickwire.feed.session import FeedSession, FeedSettings, check_channels
+from tickwire.feed.session import FeedSession
+from tickwire.feed.settings import FeedSettings
 from tickwire.feed.streams import SubscriptionStatus
 from tickwire.model.book import L2Book
-from tickwire.model.channels import Channel, ChannelRequest, Subscription
+from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock, SystemClock
-from tickwire.model.errors import ConfigError, TickwireError
+from tickwire.model.errors import TickwireError
 from tickwire.model.events import MarketEvent
 from tickwire.model.health import Health
 from tickwire.model.instruments import Instruments
 from tickwire.model.metrics import Counter, Metrics
-from tickwire.model.quality import Event, QualityEvent
+from tickwire.model.quality import Dropped, Event, QualityEvent
 from tickwire.plugin.assembly import Wiring, assemble
-from tickwire.plugin.info import ExchangeInfo
-from tickwire.plugin.protocols import Credentials, Network
+from tickwire.plugin.protocols import Credentials
 from tickwire.plugin.registry import Registry
+from tickwire.run.arguments import (
+    ChannelLike,
+    credentials_of,
+    event_class,
+    network_of,
+    options_of,
+    requests_of,
+    symbols_of,
+)
 
-__all__ = ["Feed", "load_instruments", "network_of", "requests_of"]
+__all__ = ["Feed", "load_instruments"]
 
 _log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=MarketEvent | QualityEvent)
-ChannelLike = str | Channel | ChannelRequest
 _STOP_WITHIN = 5.0
+_CALLBACK_HOLDS = 65_536
 
 
 class Feed:
@@ -99,16 +109,14 @@ class Feed:
         info = selection.claim.info
         requests = requests_of(channels)
         check_channels(info, requests)
-        if isinstance(symbols, str):
-            raise ConfigError(f"symbols is the text {symbols!r}", hint=f"write symbols=[{symbols!r}]")
         self._network = network_of(info, rest, websocket)
-        self._settings = FeedSettings(self.name, tuple(symbols), requests, backoff or BackoffPolicy())
+        self._settings = FeedSettings(self.name, symbols_of(symbols), requests, backoff or BackoffPolicy())
         self._wiring = assemble(
             registry,
             selection,
-            options=_options(info, options),
+            options=options_of(info, options),
             network=self._network,
-            credentials=_credentials(info, credentials),
+            credentials=credentials_of(info, credentials),
             clock=self._clock,
             instruments=Instruments(),
             extensions=extensions or {},
@@ -120,6 +128,7 @@ class Feed:
         self._callbacks: list[tuple[Any, Callable[[Any], object]]] = []
         self._by_type: dict[type, tuple[Counter, tuple[Callable[[Any], object], ...]]] = {}
         self._async_tasks: list[tuple[EventBuffer[Event], asyncio.Task[None]]] = []
+        self._pressing = 0
         self._session: FeedSession | None = None
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
@@ -204,12 +213,16 @@ class Feed:
         Args:
             kind: An event class, or ``Event`` for all.
             handle: Takes the event.
+
+        Raises:
+            TickwireError: The feed was started already.
+            ConfigError: ``kind`` is no class of events.
         """
         if self._task is not None:
             raise TickwireError(
                 "callbacks are registered before the feed starts", hint="call feed.on before 'async with'"
             )
-        self._callbacks.append((kind, handle))
+        self._callbacks.append((event_class(kind), handle))
 
     def _start_async_callbacks(self) -> None:
         started: list[tuple[Any, Callable[[Any], object]]] = []
@@ -217,18 +230,28 @@ class Feed:
             if inspect.iscoroutinefunction(handle):
                 name = getattr(handle, "__qualname__", repr(handle))
                 buffer: EventBuffer[Event] = EventBuffer(
-                    f"callback {name}", self._capacity or 65_536, self._when_full, self._clock, lambda event: event
+                    f"callback {name}",
+                    self._capacity or _CALLBACK_HOLDS,
+                    self._when_full,
+                    self._clock,
+                    lambda event: event,
+                    self._press,
                 )
-                task = asyncio.create_task(self._serve(buffer, handle), name=buffer.name)
+                task = asyncio.create_task(self._serve(buffer, kind, handle), name=buffer.name)
                 self._async_tasks.append((buffer, task))
                 started.append((kind, buffer.put))
             else:
                 started.append((kind, handle))
         self._callbacks = started
 
-    async def _serve(self, buffer: EventBuffer[Event], handle: Callable[[Event], Any]) -> None:
+    async def _serve(self, buffer: EventBuffer[Event], kind: Any, handle: Callable[[Event], Any]) -> None:
         while batch := await buffer.take():
-            for event in batch + list(buffer.drops()):
+            drops = buffer.drops()
+            if drops and not issubclass(Dropped, kind):
+                for dropped in drops:
+                    self._emit(dropped)
+                drops = []
+            for event in [*drops, *batch]:
                 try:
                     await handle(event)
                 except Exception:  # one user callback
@@ -260,8 +283,10 @@ class Feed:
             _log.exception("%s: callback %s raised; it stays registered, further errors are counted", self.name, name)
 
     def _press(self, is_full: bool) -> None:
+        # the sockets are read again once none of the buffers is full
+        self._pressing += 1 if is_full else -1
         if self._session is not None:
-            self._session.pause(is_full)
+            self._session.pause(self._pressing > 0)
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
@@ -284,8 +309,7 @@ class Feed:
                 hint="use 'async with', and a buffer above 0",
             )
         batch = await self._buffer.take(limit)
-        batch += self._buffer.drops()
-        return batch
+        return [*self._buffer.drops(), *batch]  # what was forgotten is older than what is left
 
     # state
     @property
@@ -313,23 +337,37 @@ class Feed:
         return self._session.status() if self._session is not None else {}
 
     async def subscribe(self, symbols: Iterable[str], channels: Sequence[ChannelLike]) -> None:
-        """Add subscriptions to the running feed.
+        """Add subscriptions to the running feed, once its instruments are loaded.
 
         Raises:
             ConfigError: Unknown symbol or channel; nothing was added.
+            TickwireError: The feed is not running.
         """
         requests = requests_of(channels)
         check_channels(self._wiring.info, requests)
-        self._running().subscribe(list(symbols), requests)
+        session = await self._running()
+        session.subscribe(symbols_of(symbols), requests)
 
     async def unsubscribe(self, symbols: Iterable[str], channels: Sequence[ChannelLike]) -> None:
-        """Remove subscriptions from the running feed."""
-        self._running().unsubscribe(symbols, [request.channel for request in requests_of(channels)])
+        """Remove subscriptions from the running feed; those that do not exist are none.
 
-    def _running(self) -> FeedSession:
-        if self._session is None:
-            raise TickwireError(f"feed {self.name!r} is not running", hint="subscribe inside 'async with'")
-        return self._session
+        Raises:
+            TickwireError: The feed is not running.
+        """
+        session = await self._running()
+        session.unsubscribe(symbols_of(symbols), [request.channel for request in requests_of(channels)])
+
+    async def _running(self) -> FeedSession:
+        session, task = self._session, self._task
+        if session is not None and task is not None:
+            ready = asyncio.ensure_future(session.is_ready.wait())
+            try:
+                await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ready.cancel()
+            if not task.done():
+                return session
+        raise TickwireError(f"feed {self.name!r} is not running", hint="subscribe inside 'async with'")
 
 
 async def load_instruments(
@@ -348,66 +386,6 @@ async def load_instruments(
     finally:
         await wiring.transport.close()
     return wiring.instruments
-
-
-def requests_of(channels: Sequence[ChannelLike]) -> tuple[ChannelRequest, ...]:
-    """Read channels as users write them.
-
-    Raises:
-        UnsupportedChannelError: There is no such channel.
-    """
-    if isinstance(channels, str):
-        raise ConfigError(f"channels is the text {channels!r}", hint=f"write channels=[{channels!r}]")
-    return tuple(
-        dict.fromkeys(one if isinstance(one, ChannelRequest) else ChannelRequest.parse(one) for one in channels)
-    )
-
-
-def network_of(
-    info: ExchangeInfo,
-    rest: str | Sequence[str] | None,
-    websocket: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None,
-) -> Network:
-    """Give the declared hosts, or those the user set instead.
-
-    Raises:
-        ConfigError: A socket is named that the exchange has not.
-    """
-    declared: dict[str, tuple[str, ...]] = {name: (endpoint.url,) for name, endpoint in info.sockets.items()}
-    if isinstance(websocket, Mapping):
-        for name in websocket:
-            if name not in declared:
-                raise ConfigError(f"{info.id} has no socket {name!r}", hint=f"one of {', '.join(declared)}")
-        declared |= {name: _many(urls) for name, urls in websocket.items()}
-    elif websocket:
-        declared = dict.fromkeys(declared, _many(websocket))
-    return Network(_many(rest) if rest else info.rest, declared)
-
-
-def _many(urls: str | Sequence[str]) -> tuple[str, ...]:
-    return (urls,) if isinstance(urls, str) else tuple(urls)
-
-
-def _options(info: ExchangeInfo, options: object) -> object:
-    if isinstance(options, info.options_type):
-        return options
-    if options is None or isinstance(options, Mapping):
-        from tickwire.run.structuring import structure_options
-
-        return structure_options(info.options_type, options or {}, "options")
-    raise ConfigError(
-        f"options is a {type(options).__name__}", hint=f"give a mapping or a {info.options_type.__name__}"
-    )
-
-
-def _credentials(info: ExchangeInfo, given: Mapping[str, str] | Credentials | None) -> Credentials | None:
-    if not given:
-        return None
-    if not isinstance(given, Mapping):
-        return given
-    from tickwire.run.secrets import ConfigCredentials
-
-    return ConfigCredentials(given)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

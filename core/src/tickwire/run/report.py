@@ -59,14 +59,14 @@ class RunReport:
         return self.gaps - self.repaired - self.ended - self.harmless
 
     def __str__(self) -> str:
-        return " · ".join(
-            [f"{self.seconds:.1f} s", *self._counts(), *self._gap_counts(), f"{self.open} open", *self._losses()]
-        )
+        return " · ".join([f"{self.seconds:.1f} s", *self._counts(), *self._gap_counts(), *self._losses()])
 
     def _counts(self) -> list[str]:
         return [_counted(self.events[type], _NOUNS[type]) for type in _NOUNS if self.events.get(type)] or ["no events"]
 
     def _gap_counts(self) -> list[str]:
+        if not self.gaps:
+            return ["no gaps"]
         counts = []
         if self.repaired:
             longest = "longest " if self.repaired > 1 else ""
@@ -75,7 +75,7 @@ class RunReport:
             counts.append(f"{_counted(self.ended, 'gap')} not filled")
         if self.harmless:
             counts.append(f"{_counted(self.harmless, 'gap')} without loss")
-        return counts or ["no gaps repaired" if self.gaps else "no gaps"]
+        return [*counts, f"{self.open} open"]
 
     def _losses(self) -> list[str]:
         losses = [f"{count:,} dropped by {sink}" for sink, count in self.dropped.items()]

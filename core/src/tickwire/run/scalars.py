@@ -30,7 +30,7 @@ def wrong(expected: str, found: object, hint: str) -> ConfigError:
 def shown(value: object) -> str:
     """Show a value in a message; never one from the environment, which may be a secret."""
     if isinstance(value, EnvText):
-        return "another text in the environment variable"
+        return "what the environment says"
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -139,7 +139,7 @@ def literal(target: Any) -> Callable[[object], object]:
 
     def structure(value: object) -> object:
         for one in allowed:
-            if one == value and type(one) in (type(value), type(value).__base__):
+            if one == value and isinstance(value, bool) is isinstance(one, bool):
                 return one
         raise wrong(f"one of {', '.join(map(str, allowed))}", value, f"write {allowed[0]}")
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tickwire.model.quality import Event
-from tickwire.run.feed import ChannelLike, Feed
+from tickwire.run.arguments import ChannelLike
+from tickwire.run.feed import Feed
 
 __all__ = ["stream"]
 
@@ -38,63 +39,65 @@ def stream(
     Raises:
         TickwireError: What ended the feed, after every event received before it.
     """
-    feed = Feed(exchange, symbols, channels, **settings)
-    batches: queue.Queue[list[Event] | BaseException | None] = queue.Queue(maxsize=1)
-    stopped = threading.Event()
-    runner = threading.Thread(target=_run, args=(feed, seconds, batches, stopped), name=f"tickwire {exchange}")
+    runner = _Runner(Feed(exchange, symbols, channels, **settings), seconds)
     runner.start()
     try:
         while True:
-            batch = batches.get()
+            batch = runner.batches.get()
             if batch is None:
                 return
             if isinstance(batch, BaseException):
                 raise batch
             yield from batch
     finally:
-        stopped.set()
-        while runner.is_alive():
-            _emptied(batches)
-            runner.join(0.05)
+        runner.stop()
 
 
-def _emptied(batches: queue.Queue[Any]) -> None:
-    # the thread may wait for a place that nobody will make any more
-    with contextlib.suppress(queue.Empty):
-        batches.get_nowait()
+class _Runner(threading.Thread):
+    # The queue holds one batch; waiting for its place leaves the loop free to read the sockets.
+    def __init__(self, feed: Feed, seconds: float | None) -> None:
+        super().__init__(name=f"tickwire {feed.name}")
+        self.batches: queue.Queue[list[Event] | BaseException | None] = queue.Queue(maxsize=1)
+        self._feed = feed
+        self._seconds = seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = threading.Event()
+        self._wake = asyncio.Event()
 
-
-def _run(
-    feed: Feed,
-    seconds: float | None,
-    batches: queue.Queue[list[Event] | BaseException | None],
-    stopped: threading.Event,
-) -> None:
-    try:
-        asyncio.run(_pump(feed, seconds, batches, stopped))
-        batches.put(None)
-    except BaseException as error:  # the thread's outermost edge: the caller's loop raises it
-        batches.put(error)
-
-
-async def _pump(
-    feed: Feed,
-    seconds: float | None,
-    batches: queue.Queue[list[Event] | BaseException | None],
-    stopped: threading.Event,
-) -> None:
-    loop = asyncio.get_running_loop()
-    async with feed:
-        watcher = asyncio.create_task(_stop_when(feed, seconds, stopped))
+    def run(self) -> None:
+        end: BaseException | None = None
         try:
-            while batch := await feed.take():
-                # the queue holds one batch; waiting for its place leaves the loop free to read the sockets
-                await loop.run_in_executor(None, batches.put, batch)
-        finally:
-            watcher.cancel()
+            asyncio.run(self._pump())
+        except BaseException as error:  # the thread's outermost edge: the caller's loop raises it
+            end = error
+        self.batches.put(end)
 
+    async def _pump(self) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+        if self._stopped.is_set():
+            return
+        async with self._feed as feed:
+            stopper = asyncio.create_task(self._stop_in_time())
+            try:
+                while batch := await feed.take():
+                    await loop.run_in_executor(None, self.batches.put, batch)
+            finally:
+                stopper.cancel()
 
-async def _stop_when(feed: Feed, seconds: float | None, stopped: threading.Event) -> None:
-    loop = asyncio.get_running_loop()
-    await loop.run_in_executor(None, stopped.wait, seconds)
-    await feed.stop()
+    async def _stop_in_time(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                await self._wake.wait()
+        await self._feed.stop()
+
+    def stop(self) -> None:
+        """End the feed and wait until the thread is gone."""
+        self._stopped.set()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop may have ended by itself
+                self._loop.call_soon_threadsafe(self._wake.set)
+        while self.is_alive():
+            # the thread may wait for a place in the queue that nobody will make any more
+            with contextlib.suppress(queue.Empty):
+                self.batches.get_nowait()
+            self.join(0.02)

@@ -9,6 +9,7 @@ import attrs
 from tickwire.model.channels import Channel, ChannelRequest
 from tickwire.model.errors import ConfigError
 from tickwire.run.durations import Duration
+from tickwire.run.scalars import shown
 from tickwire.run.secrets import ConfigCredentials
 
 __all__ = ["Config", "EndpointsConfig", "ExchangeConfig", "RestConfig", "SinkConfig", "WebsocketConfig"]
@@ -34,7 +35,7 @@ def _check_urls(urls: object, schemes: tuple[str, ...]) -> None:
         return
     for url in urls if isinstance(urls, tuple) else ():
         if not url.startswith(schemes):
-            raise ConfigError(f"{url!r} is not a URL for this", hint=f"begin it with {' or '.join(schemes)}")
+            raise ConfigError(f"{shown(url)} is not a URL for this", hint=f"begin it with {' or '.join(schemes)}")
 
 
 @attrs.frozen

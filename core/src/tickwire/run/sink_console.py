@@ -26,8 +26,7 @@ _PAUSE = 250_000_000
 class EventLines:
     """Chooses which events become lines, and follows the books for that.
 
-    In a terminal a book is a line when its top has changed, at most four a second per instrument; elsewhere every
-    change is a line.
+    A book is a line when its top has changed; in a terminal at most four a second per instrument.
     """
 
     def __init__(self, is_terminal: bool = False, is_coloured: bool = False) -> None:
@@ -59,11 +58,10 @@ class EventLines:
         return books.get(event.symbol) if event.symbol else None
 
     def _top(self, event: BookSnapshot | BookDelta | Quote, word: str, body: str, right: str) -> str | None:
-        if self._is_terminal:
-            shown, when = self._shown.get((event.exchange, event.symbol), ("", 0))
-            if body == shown or event.ts_recv - when < _PAUSE:
-                return None
-            self._shown[event.exchange, event.symbol] = (body, event.ts_recv)
+        shown, when = self._shown.get((event.exchange, event.symbol), ("", 0))
+        if body == shown or (self._is_terminal and event.ts_recv - when < _PAUSE):
+            return None
+        self._shown[event.exchange, event.symbol] = (body, event.ts_recv)
         return self._columns.line(event, word, body, right)
 
 

@@ -34,7 +34,11 @@ class JsonLinesSink:
         Raises:
             TickwireError: That is not possible; names the path.
         """
-        await self._thread.call(self._open)
+        try:
+            await self._thread.call(self._open)
+        except TickwireError:
+            self._thread.close()
+            raise
 
     async def write(self, records: Sequence[Record]) -> None:
         """Append a batch.
@@ -46,7 +50,8 @@ class JsonLinesSink:
 
     async def close(self) -> None:
         """Close the file; a second call is harmless."""
-        await self._thread.call(self._close)
+        if self._file is not None:
+            await self._thread.call(self._close)
         self._thread.close()
 
     def _open(self) -> None:

@@ -238,6 +238,11 @@ def _hook(read: Callable[[object], object]) -> Callable[[object, object], object
     return lambda value, _: read(value)
 
 
+def _class_hook(read: Callable[[object], object]) -> Callable[[object, Any], object]:
+    # cattrs takes an enum of texts to the hook of text
+    return lambda value, target: (enum(target) if issubclass(target, Enum) else read)(value)
+
+
 @lru_cache(maxsize=1)
 def converter() -> Converter:
     """Give the one strict converter."""
@@ -252,7 +257,7 @@ def converter() -> Converter:
         ChannelRequest: channel_request,
     }  # fmt: skip
     for kind, reader in readers.items():
-        strict.register_structure_hook(kind, _hook(reader))
+        strict.register_structure_hook(kind, _class_hook(reader))
     strict.register_structure_hook(Duration, _hook(parse_duration))
     strict.register_structure_hook_func(lambda target: target in (Any, object), lambda value, _: value)
     return strict

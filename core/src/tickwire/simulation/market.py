@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import cycle, islice
 
 from tickwire.model.clock import Clock, Nanos, SystemClock
-from tickwire.model.errors import UnknownInstrumentError, UnknownNativeError
+from tickwire.model.errors import ConfigError, UnknownInstrumentError, UnknownNativeError
 from tickwire.model.instruments import Instrument, InstrumentStatus
 from tickwire.simulation.abilities import Abilities
 from tickwire.simulation.pit import MarketListener, Pit
@@ -34,6 +34,9 @@ class SeededMarket:
         clock: Where its time comes from.
         changes: Levels changed since the start, over all instruments.
         trades_made: Matches since the start, over all instruments.
+
+    Raises:
+        ConfigError: No instrument is open.
     """
 
     def __init__(
@@ -66,6 +69,9 @@ class SeededMarket:
             for instrument in self.instruments
             if instrument.status is not InstrumentStatus.CLOSED
         }
+        if not self._pits:
+            listed = ", ".join(instrument.symbol for instrument in self.instruments) or "nothing"
+            raise ConfigError(f"nothing would trade: only {listed} is listed", hint="choose an open instrument")
         self._turns = cycle(self._pits.values())
         if truth is not None:
             for pit in self._pits.values():

@@ -1,0 +1,46 @@
+"""Can these channels be had? Read off the exchange's declaration, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tickwire.model.channels import Channel, ChannelRequest
+from tickwire.model.errors import UnsupportedChannelError
+from tickwire.plugin.info import ExchangeInfo
+
+__all__ = ["check_channels"]
+
+
+def check_channels(info: ExchangeInfo, requests: Iterable[ChannelRequest]) -> None:
+    """Refuse what the exchange does not offer, before anything starts.
+
+    Raises:
+        UnsupportedChannelError: Names what it offers.
+    """
+    offered = [channel for channel in info.channels if info.offers(channel)]
+    seen: set[Channel] = set()
+    for request in requests:
+        if request.channel in seen:
+            raise UnsupportedChannelError(
+                f"{info.id} {request.channel} is asked for twice, with different parameters", hint="keep one of them"
+            )
+        seen.add(request.channel)
+        if not info.offers(request.channel):
+            raise UnsupportedChannelError(
+                f"{info.id} does not offer {request.channel.value!r} (it offers: {', '.join(offered)})",
+                hint="remove it, or pin a plugin that offers it",
+            )
+        depths = info.book.depths if info.book is not None and request.channel is Channel.L2_BOOK else ()
+        if request.depth is not None and request.channel is not Channel.L2_BOOK:
+            raise UnsupportedChannelError(f"{info.id} {request.channel}: it has no depth", hint="remove depth")
+        if request.depth is not None and depths and request.depth not in depths:
+            raise UnsupportedChannelError(
+                f"{info.id} {request.channel}: depth {request.depth} is not offered",
+                hint=f"one of {', '.join(map(str, depths))}",
+            )
+        intervals = info.channels[request.channel].intervals
+        if request.interval is not None and request.interval not in intervals:
+            raise UnsupportedChannelError(
+                f"{info.id} {request.channel}: interval {request.interval!r} is not offered",
+                hint=f"one of {', '.join(intervals)}" if intervals else "remove interval",
+            )

@@ -1,0 +1,46 @@
+"""What a connection tells the feed it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from tickwire.model.channels import Subscription
+from tickwire.model.clock import Nanos
+from tickwire.model.quality import Event
+from tickwire.plugin.protocols import Refused
+
+__all__ = ["Listener"]
+
+
+class Listener(Protocol):
+    """What a connection tells the feed."""
+
+    @property
+    def market(self) -> Mapping[type, Callable[[Any], None]]:
+        """What takes the market events, by class: held, so that a frame costs no call to find out."""
+        ...
+
+    def on_quality(self, event: Event) -> None:
+        """Take a quality event."""
+        ...
+
+    def asked(self, connection: str, subscriptions: Sequence[Subscription]) -> None:
+        """Note that these were asked for."""
+        ...
+
+    def confirmed(self, subscriptions: Sequence[Subscription]) -> None:
+        """Note that these were acknowledged."""
+        ...
+
+    def refused(self, refusal: Refused) -> None:
+        """Note a refusal."""
+        ...
+
+    def missed(self, subscriptions: Iterable[Subscription], missing: int | None) -> None:
+        """Note that the connection's own counter jumped."""
+        ...
+
+    def disconnected(self, subscriptions: Iterable[Subscription], ts_good: Nanos, reason: str) -> None:
+        """Note that the connection ended; until ``ts_good`` nothing is missing."""
+        ...
