@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
+
 from tickwire import ConfigError, CredentialsError, ManualClock
 from tickwire.native import Ed25519Signer, SignatureHeaders
 from tickwire.plugin import Request, Signer

@@ -7,6 +7,7 @@ from itertools import accumulate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwire.feed.backoff import Backoff, BackoffPolicy
 
 policies = st.builds(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
 from tickwire.feed.books import BookStream
 from tickwire.feed.streams import SubscriptionState
 from tickwire.model.book import L2Book
@@ -239,8 +240,9 @@ def test_a_snapshot_that_comes_unasked_and_is_crossed_takes_the_book_out_of_sync
 
 @pytest.mark.parametrize("rule", [SequenceRule.INCREASING, SequenceRule.NONE])
 def test_books_without_links_are_followed_as_they_come(rule: SequenceRule) -> None:
-    run = Run(BookStart.SOCKET, rule).give(snapshot(100), delta(105), delta(170))
-    assert run.since(1) == [snapshot(100, SnapshotCause.INITIAL), delta(105), delta(170)]
+    deltas = [BookDelta("toy", "SOL-USD", None, START, (), (), last_sequence=number) for number in (105, 170)]
+    run = Run(BookStart.SOCKET, rule).give(snapshot(100), *deltas)
+    assert run.since(1) == [snapshot(100, SnapshotCause.INITIAL), *deltas]
 
 
 # gaps

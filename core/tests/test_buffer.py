@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from tickwire.feed.buffer import EventBuffer, channel_of
 from tickwire.model.channels import Channel
 from tickwire.model.clock import ManualClock

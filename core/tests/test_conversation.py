@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import attrs
 import msgspec
 import pytest
+
 from tickwire.feed.conversation import converse
 from tickwire.model.errors import (
     AuthRejectedError,
@@ -135,9 +136,7 @@ def test_a_signed_request_without_credentials_is_refused_and_says_what_to_do() -
     transport = Answers(b"ok")
     with pytest.raises(AuthRejectedError) as raised:
         asyncio.run(converse(signed(), transport, None))
-    assert str(raised.value) == (
-        "GET /v1/account must be signed, and no credentials are set → set credentials"
-    )
+    assert str(raised.value) == ("GET /v1/account must be signed, and no credentials are set → set credentials")
     assert transport.asked == []
 
 

@@ -215,6 +215,8 @@ def test_a_closed_instrument_is_listed_and_does_not_trade() -> None:
     assert market.instruments == (instrument(), closed)
     with pytest.raises(UnknownNativeError, match="trades no 'JTO/USD'"):
         market.book("JTO/USD", 5)
+    with pytest.raises(ConfigError, match=r"nothing would trade: only JTO-USD is listed → choose an open instrument"):
+        SeededMarket([closed])
 
 
 class Plain:

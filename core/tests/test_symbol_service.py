@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwire import DecodeError, Instrument, PluginContractError
 from tickwire.native import NativeMarket, NativeSymbolService
 from tickwire.plugin import Request, Response, SymbolSource

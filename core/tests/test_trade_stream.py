@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwire.feed.streams import Stream, SubscriptionState, SubscriptionStatus
 from tickwire.feed.trades import TradeStream
 from tickwire.model.channels import Channel, Subscription

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwire.native import Micros, Millis, NanosTime, Price, Seconds, Size
 
 NUMBERS = {"Price": Price, "Size": Size}

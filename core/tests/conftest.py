@@ -1,0 +1,403 @@
+"""A toy exchange: a plugin, an in-memory transport that a test scripts, and a clock that stands still.
+
+Test modules import its classes for type checking only (``if TYPE_CHECKING: from conftest import Toy``) and meet them
+through the fixture ``toy``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import pytest
+
+from tickwire.feed.backoff import BackoffPolicy
+from tickwire.model.channels import Channel, Subscription
+from tickwire.model.clock import ManualClock, Nanos
+from tickwire.model.errors import AuthRejectedError, DecodeError
+from tickwire.model.events import BookDelta, BookSnapshot, Quote, Trade
+from tickwire.model.instruments import Instrument, Instruments, InstrumentStatus
+from tickwire.model.quality import Event
+from tickwire.model.sequence import SequenceRule
+from tickwire.plugin.hookspecs import hookimpl
+from tickwire.plugin.info import BookFeed, BookStart, ChannelInfo, Endpoint, ExchangeInfo, Ids, Support, Tier
+from tickwire.plugin.protocols import (
+    Alive,
+    BookView,
+    Confirmed,
+    ConnectionGap,
+    ConnectionInfo,
+    Control,
+    Credentials,
+    Ending,
+    Fetch,
+    Frame,
+    Hole,
+    Located,
+    LoggedIn,
+    LoginRefused,
+    Refused,
+    Request,
+    Response,
+    Send,
+    Unknown,
+)
+from tickwire.plugin.registry import Registry
+from tickwire.run.feed import Feed
+
+URL = "wss://toy.example/ws"
+INSTRUMENTS = [
+    Instrument("toy", f"{base}-USD", f"{base}_USD", base, "USD", status=status)
+    for base, status in [
+        ("SOL", InstrumentStatus.OPEN),
+        ("BTC", InstrumentStatus.OPEN),
+        ("ETH", InstrumentStatus.OPEN),
+        ("OLD", InstrumentStatus.CLOSED),
+    ]
+]
+INFO = ExchangeInfo(
+    id="toy",
+    tier=Tier.NATIVE,
+    rest=("https://toy.example",),
+    sockets={"public": Endpoint(URL, batch=10), "other": Endpoint(f"{URL}/other", batch=10)},
+    channels={
+        Channel.TRADES: ChannelInfo(ids=Ids.CONSECUTIVE),
+        Channel.L2_BOOK: ChannelInfo(intervals=("100ms", "1s")),
+        Channel.L1_BOOK: ChannelInfo(socket="other"),
+        Channel.CANDLES: ChannelInfo(support=Support.NOT_YET),
+    },
+    book=BookFeed(BookStart.REST, SequenceRule.CONSECUTIVE, depths=(5, 100)),
+    limits={},
+    credentials=("api_key",),
+)
+
+
+@attrs.define(eq=False)
+class ToyConnection:
+    """One connection of the transport; the test is the exchange."""
+
+    url: str
+    at: float
+    clock: ManualClock
+    on_frame: Callable[[Frame], None]
+    on_close: Callable[[Ending], None]
+    answer: Callable[[ToyConnection, dict[str, Any]], None]
+    said: list[dict[str, Any]] = attrs.field(factory=list)
+    times: list[float] = attrs.field(factory=list)
+    is_open: bool = True
+    is_paused: bool = False
+    given: int = 0
+    _held: deque[bytes] = attrs.field(factory=deque)
+
+    # what the feed does
+    def send(self, payload: bytes) -> None:
+        if self.is_open:
+            message = json.loads(payload)
+            self.said.append(message)
+            self.times.append(self.clock.monotonic())
+            self.answer(self, message)
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+        while self._held and not self.is_paused:
+            self.on_frame(Frame(self._held.popleft(), self.clock.now()))
+
+    async def close(self) -> None:
+        self.end(1000, "closed by us")
+
+    # what the exchange does
+    def give(self, *messages: Mapping[str, Any] | bytes) -> None:
+        for message in messages:
+            self.given += 1
+            payload = message if isinstance(message, bytes) else json.dumps(message).encode()
+            if self.is_paused:
+                self._held.append(payload)
+            elif self.is_open:
+                self.on_frame(Frame(payload, self.clock.now()))
+
+    def end(self, code: int = 1006, reason: str = "lost") -> None:
+        if self.is_open:
+            self.is_open = False
+            self.on_close(Ending(code, reason))
+
+    def asked(self, op: str = "sub") -> list[str]:
+        return [stream for message in self.said if message["op"] == op for stream in message["streams"]]
+
+
+class ToyTransport:
+    """Dials and requests go to the toy."""
+
+    def __init__(self, toy: Toy) -> None:
+        self._toy = toy
+
+    async def fetch(self, request: Request) -> Response:
+        toy = self._toy
+        toy.requests.append(request)
+        if toy.is_hanging:
+            await asyncio.get_running_loop().create_future()
+        if toy.answers:
+            answer = toy.answers.popleft()
+            if isinstance(answer, Exception):
+                raise answer
+        elif request.path == "/book":
+            answer = {"n": toy.sequence, "b": [[10, 1]], "a": [[11, 1]]}
+        else:
+            answer = {}
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        return Response(200, {}, body, toy.clock.now())
+
+    async def connect(
+        self, located: Located, on_frame: Callable[[Frame], None], on_close: Callable[[Ending], None]
+    ) -> ToyConnection:
+        toy = self._toy
+        toy.dials.append(toy.clock.monotonic())
+        if toy.is_hanging:
+            await asyncio.get_running_loop().create_future()
+        refusal = toy.refusals.popleft() if toy.refusals else toy.refusal
+        if refusal is not None:
+            raise refusal
+        made = ToyConnection(located.url, toy.clock.monotonic(), toy.clock, on_frame, on_close, toy.answer)
+        toy.connections.append(made)
+        toy.on_open(made)
+        return made
+
+    async def close(self) -> None:
+        self._toy.is_closed = True
+
+
+class ToyRouter:
+    """``{"k": kind, ...}``."""
+
+    def __init__(self, toy: Toy, info: ConnectionInfo, instruments: Instruments) -> None:
+        self._toy = toy
+        self._needs_login = toy.info.sockets[info.endpoint].login
+        self._native = instruments.native
+        self._asked: dict[str, Subscription] = {}
+
+    def opened(self) -> Iterable[Control]:
+        return (Send(b'{"op": "login"}'),) if self._needs_login else ()
+
+    def subscribe(self, subscriptions: Sequence[Subscription]) -> Iterable[Send]:
+        self._asked |= {stream_of(one): one for one in subscriptions}
+        return self._ask("sub", subscriptions)
+
+    def unsubscribe(self, subscriptions: Sequence[Subscription]) -> Iterable[Send]:
+        return self._ask("unsub", subscriptions)
+
+    def _ask(self, op: str, subscriptions: Sequence[Subscription]) -> Iterable[Send]:
+        if self._toy.subscribe_error is not None:
+            raise self._toy.subscribe_error
+        payload = {"op": op, "streams": [stream_of(one) for one in subscriptions]}
+        return (Send(json.dumps(payload).encode(), tuple(subscriptions)),)
+
+    def heartbeat(self, now: Nanos) -> Iterable[Send]:
+        return (Send(b'{"op": "ping"}'),)
+
+    def route(self, frame: Frame) -> Iterable[Event | Control]:
+        try:
+            m = json.loads(frame.payload)
+        except ValueError as error:
+            raise DecodeError("not JSON") from error
+        match m["k"]:
+            case "trade":
+                i = self._native[m["s"]]
+                time = frame.ts_recv if m.get("t") is None else m["t"]
+                return (Trade(i.exchange, i.symbol, time, frame.ts_recv, 10.0, 1.0, None, str(m["n"]), m["n"]),)
+            case "delta":
+                i, n = self._native[m["s"]], m["n"]
+                bids, asks = levels(m.get("b", ())), levels(m.get("a", ()))
+                return (BookDelta(i.exchange, i.symbol, None, frame.ts_recv, bids, asks, m.get("first", n), n),)
+            case "snap":
+                i = self._native[m["s"]]
+                return (snapshot_of(i, m, frame.ts_recv),)
+            case "quote":
+                i = self._native[m["s"]]
+                return (Quote(i.exchange, i.symbol, None, frame.ts_recv, 1.0, 1.0, 2.0, 1.0),)
+            case "ack":
+                return (Confirmed(tuple(self._asked[stream] for stream in m["streams"])),)
+            case "no":
+                refused = tuple(self._asked[stream] for stream in m["streams"])
+                return (Refused(refused, m["why"], m.get("retry", False)),)
+            case "pong":
+                return (Alive(),)
+            case "login":
+                return (LoggedIn(),) if m["ok"] else (LoginRefused("bad key"),)
+            case "jump":
+                return (ConnectionGap(m.get("missing")),)
+            case "bug":
+                raise KeyError("a bug of the plugin")
+        return (Unknown(m["k"]),)
+
+
+class ToyRouting:
+    """The toy's language."""
+
+    def __init__(self, toy: Toy, instruments: Instruments) -> None:
+        self._toy = toy
+        self._instruments = instruments
+
+    def endpoint(self, subscription: Subscription) -> str:
+        return self._toy.info.channels[subscription.channel].socket
+
+    def locate(self, endpoint: str, url: str) -> Fetch[Located]:
+        return Located(url)
+        yield
+
+    def router(self, connection: ConnectionInfo) -> ToyRouter:
+        return ToyRouter(self._toy, connection, self._instruments)
+
+    def snapshot(self, subscription: Subscription) -> Fetch[BookSnapshot]:
+        assert subscription.instrument is not None
+        answer = yield Request("GET", "/book", {"symbol": subscription.instrument.native})
+        return snapshot_of(subscription.instrument, answer.decode(dict[str, Any]), answer.ts_recv)
+
+    def history(self, hole: Hole) -> Fetch[Sequence[Event]]:
+        raise AssertionError("nobody asks for history yet")
+        yield
+
+    def checksum(self, book: BookView, instrument: Instrument) -> int:
+        return 0
+
+
+class ToySymbols:
+    def load(self) -> Fetch[Iterable[Instrument]]:
+        answer = yield Request("GET", "/instruments")
+        answer.decode(dict[str, Any])
+        return INSTRUMENTS
+
+
+class ToySigner:
+    def sign(self, request: Request) -> Request:
+        return request
+
+
+class ToyPlugin:
+    """The toy's hooks."""
+
+    def __init__(self, toy: Toy) -> None:
+        self._toy = toy
+
+    @hookimpl
+    def tickwire_exchanges(self) -> Iterable[ExchangeInfo]:
+        return [self._toy.info]
+
+    @hookimpl
+    def tickwire_symbols(self) -> ToySymbols:
+        return ToySymbols()
+
+    @hookimpl
+    def tickwire_auth(self, credentials: Credentials) -> ToySigner:
+        if credentials.reveal("api_key") == "bad":
+            raise AuthRejectedError("bad key")
+        return ToySigner()
+
+    @hookimpl
+    def tickwire_transport(self) -> ToyTransport:
+        return ToyTransport(self._toy)
+
+    @hookimpl
+    def tickwire_routing(self, instruments: Instruments) -> ToyRouting:
+        return ToyRouting(self._toy, instruments)
+
+
+class Toy:
+    """The exchange as a test sees it.
+
+    Attributes:
+        refusals: Errors of the next dials, one each.
+        refusal: Error of every later dial; ``None``: they succeed.
+        answers: To the next requests: objects, bytes, or errors to raise.
+        on_open: Called with each new connection, before the feed has it.
+        answer: Called with each frame the feed sends.
+        sequence: Of the books that REST gives.
+        is_hanging: Dials and requests never end.
+        events: What the feeds made by ``feed`` emitted.
+    """
+
+    def __init__(self) -> None:
+        self.info = INFO
+        self.clock = ManualClock()
+        self.connections: list[ToyConnection] = []
+        self.dials: list[float] = []
+        self.requests: list[Request] = []
+        self.refusals: deque[Exception] = deque()
+        self.refusal: Exception | None = None
+        self.answers: deque[object] = deque()
+        self.on_open: Callable[[ToyConnection], None] = lambda connection: None
+        self.answer: Callable[[ToyConnection, dict[str, Any]], None] = lambda connection, message: None
+        self.subscribe_error: Exception | None = None
+        self.sequence = 100
+        self.is_hanging = False
+        self.is_closed = False
+        self.events: list[Event] = []
+
+    # for tests
+    def declare(self, **changes: Any) -> None:
+        """Change the declaration: fields of ``ExchangeInfo``, or ``public`` for fields of the public socket."""
+        public = changes.pop("public", None)
+        if public is not None:
+            changed = attrs.evolve(self.info.sockets["public"], **public)
+            changes["sockets"] = {**self.info.sockets, "public": changed}
+        self.info = attrs.evolve(self.info, **changes)
+
+    def registry(self) -> Registry:
+        """Give a registry with this exchange."""
+        return Registry.of(toy=ToyPlugin(self))
+
+    @property
+    def given(self) -> int:
+        """Frames the exchange has given over all connections."""
+        return sum(connection.given for connection in self.connections)
+
+    def feed(
+        self, symbols: Sequence[str] = ("SOL-USD",), channels: Sequence[Any] = ("trades",), **settings: Any
+    ) -> Feed:
+        settings = {"backoff": BackoffPolicy(), "clock": self.clock, **settings}
+        feed = Feed("toy", symbols, channels, registry=self.registry(), **settings)
+        feed.on(Event, self.events.append)
+        return feed
+
+    @property
+    def last(self) -> ToyConnection:
+        return self.connections[-1]
+
+    async def settle(self, seconds: float = 0) -> None:
+        """Let time pass, and everything happen that is due."""
+        await self.clock.advance(seconds)
+        await self.clock.advance(0)
+
+    def seen(self, *kinds: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    def names(self) -> list[str]:
+        """Sum the events up: class name, symbol and channel."""
+        return [
+            f"{type(event).__name__} {event.symbol} {getattr(event, 'channel', None) or ''}".strip()
+            for event in self.events
+        ]
+
+
+def stream_of(subscription: Subscription) -> str:
+    assert subscription.instrument is not None
+    return f"{subscription.channel}:{subscription.instrument.native}"
+
+
+def levels(rows: Iterable[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(price), float(size)) for price, size in rows)
+
+
+def snapshot_of(i: Instrument, m: Mapping[str, Any], ts_recv: Nanos) -> BookSnapshot:
+    return BookSnapshot(i.exchange, i.symbol, None, ts_recv, levels(m["b"]), levels(m["a"]), m["n"])
+
+
+@pytest.fixture
+def toy() -> Toy:
+    """Give a toy exchange."""
+    return Toy()

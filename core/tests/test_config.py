@@ -1,0 +1,341 @@
+"""Config files: what is understood, and what is said where something is not."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tickwire.model.channels import Channel, ChannelRequest
+from tickwire.model.errors import ConfigError
+from tickwire.run.config import config_from, load_config, plugin_of_class
+from tickwire.run.documents import read_toml, read_yaml
+from tickwire.run.settings import (
+    Config,
+    EndpointsConfig,
+    ExchangeConfig,
+    RestConfig,
+    SinkConfig,
+    WebsocketConfig,
+)
+
+PAGE = """\
+exchanges:
+  ccxt_generic:
+    class: CcxtGenericFeed
+    exchange: backpack
+    symbols: ["BTC-USDT"]
+    channels: [TRADES, L2_BOOK]
+    rest:
+      snapshot_interval: 30
+      limit: 100
+    websocket:
+      enabled: true
+      rest_only: false
+    credentials:
+      api_key: ${API_KEY:?}
+      api_secret: ${API_SECRET:?}
+    endpoints:
+      rest: https://api.backpack.exchange
+      websocket: wss://ws.backpack.exchange
+"""
+ENVIRON = {"API_KEY": "key", "API_SECRET": "hunter2"}
+
+
+def complaint(text: str, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        config_from(read_yaml(text, "night.yaml"), "night.yaml", environ or {})
+    return str(caught.value)
+
+
+def exchange(lines: str) -> str:
+    return complaint("exchanges:\n  binance:\n    symbols: [BTC-USDT]\n" + "".join(f"    {lines}\n"))
+
+
+def test_the_page_of_the_design_is_read_as_written() -> None:
+    config = config_from(read_yaml(PAGE, "night.yaml"), "night.yaml", ENVIRON)
+    (entry,) = config.exchanges
+    credentials = entry.credentials
+    assert credentials is not None
+    assert config == Config(
+        (
+            ExchangeConfig(
+                name="ccxt_generic",
+                exchange="backpack",
+                symbols=("BTC-USDT",),
+                plugin="ccxt_generic",
+                channels=(ChannelRequest(Channel.TRADES), ChannelRequest(Channel.L2_BOOK)),
+                credentials=credentials,
+                endpoints=EndpointsConfig("https://api.backpack.exchange", "wss://ws.backpack.exchange"),
+                rest=RestConfig(30.0, 100),  # type: ignore[arg-type]
+                websocket=WebsocketConfig(True, False),
+            ),
+        ),
+        source="night.yaml",
+    )
+    assert credentials.reveal("api_secret") == "hunter2"
+    assert "hunter2" not in repr(config)
+
+
+def test_the_shortest_config_is_an_exchange_with_a_symbol() -> None:
+    assert config_from({"exchanges": {"backpack": {"symbols": ["SOL-USDC"]}}}) == Config(
+        (ExchangeConfig("backpack", "backpack", ("SOL-USDC",)),)
+    )
+
+
+def test_a_whole_config() -> None:
+    text = """
+name: night-eu
+exchanges:
+  eu:
+    {exchange: binance, plugin: binance, symbols: [BTC-USDT], options: {region: eu}, extensions: {hsm: {slot: 1}, log:}}
+  binance:
+    symbols: ["*-USDC", "!A-USDC"]
+    channels: [quotes, l2_book: {interval: 100ms, depth: 1000}, "l2_book:depth=5"]
+    endpoints: {rest: [https://a, https://b], websocket: {public: wss://c, private: [wss://d, wss://e]}}
+sinks:
+  archive: {type: jsonl, path: data, channels: [trades, QUALITY], queue: 50, when_full: block}
+"""
+    assert config_from(read_yaml(text, "")) == Config(
+        (
+            ExchangeConfig(
+                "eu",
+                "binance",
+                ("BTC-USDT",),
+                "binance",
+                options={"region": "eu"},
+                extensions={"hsm": {"slot": 1}, "log": {}},
+            ),
+            ExchangeConfig(
+                "binance",
+                "binance",
+                ("*-USDC", "!A-USDC"),
+                channels=(
+                    ChannelRequest(Channel.L1_BOOK),
+                    ChannelRequest(Channel.L2_BOOK, 1000, "100ms"),
+                    ChannelRequest(Channel.L2_BOOK, 5),
+                ),
+                endpoints=EndpointsConfig(
+                    ("https://a", "https://b"), {"public": "wss://c", "private": ("wss://d", "wss://e")}
+                ),
+            ),
+        ),
+        (SinkConfig("archive", "jsonl", (Channel.TRADES, Channel.QUALITY), 50, "block", {"path": "data"}),),
+        "night-eu",
+    )
+
+
+def test_toml_says_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "night.toml"
+    file.write_text('[exchanges.backpack]\nsymbols = ["SOL-USDC"]\nchannels = ["trades", {l2_book = {depth = 5}}]\n')
+    (entry,) = load_config(file).exchanges
+    assert entry.channels == (ChannelRequest(Channel.TRADES), ChannelRequest(Channel.L2_BOOK, 5))
+
+
+@pytest.mark.parametrize(
+    ("feed_class", "plugin"),
+    [("CcxtGenericFeed", "ccxt_generic"), ("BackpackFeed", "backpack"), ("OKXFeed", "okx"), ("Feed", "feed")],
+)
+def test_a_feed_class_names_the_plugin_that_declares_it(feed_class: str, plugin: str) -> None:
+    assert plugin_of_class(feed_class) == plugin
+
+
+def test_class_and_plugin_must_not_contradict_each_other() -> None:
+    assert complaint("exchanges: {x: {symbols: [A-B], class: CcxtGenericFeed, plugin: binance}}") == (
+        "night.yaml: exchanges.x.class: class 'CcxtGenericFeed' belongs to plugin 'ccxt_generic', "
+        "but plugin says 'binance' → keep one of the two"
+    )
+    config_from({"exchanges": {"x": {"symbols": ["A-B"], "class": "BinanceFeed", "plugin": "binance"}}})
+
+
+def test_an_unknown_key_is_refused_with_a_suggestion() -> None:
+    assert complaint("exchanges: {binance: {symbol: [BTC-USDT]}}") == (
+        "night.yaml: exchanges.binance.symbol: unknown key → did you mean symbols?"
+    )
+
+
+@pytest.mark.parametrize("key", ["proxy", "connections", "recovery", "numbers"])
+def test_what_this_version_does_not_honour_is_refused(key: str) -> None:
+    assert exchange(f"{key}: 2").startswith(f"night.yaml: exchanges.binance.{key}: unknown key → ")
+
+
+def test_top_level_keys_are_a_closed_list() -> None:
+    assert complaint("exchanges: {binance: {symbols: [A-B]}}\nserve: {}") == (
+        "night.yaml: serve: unknown key → one of exchanges, sinks, name"
+    )
+
+
+def test_an_unset_variable_is_told_with_the_place_and_its_message() -> None:
+    text = "exchanges: {b: {symbols: [A-B]}}\nsinks:\n  hot:\n    type: x\n    url: ${REDIS_URL:?set it to redis://host:6379/0}"
+    assert complaint(text) == "night.yaml: sinks.hot.url: REDIS_URL is not set → set it to redis://host:6379/0"
+
+
+def test_an_unset_variable_is_one_mistake_not_two() -> None:
+    assert exchange("rest: {limit: '${LIMIT:?}'}") == (
+        "night.yaml: exchanges.binance.rest.limit: LIMIT is not set → set LIMIT in the environment"
+    )
+
+
+def test_all_mistakes_of_a_file_are_told_at_once() -> None:
+    text = "name: 5\nexchanges:\n  a: {symbols: BTC}\n  b: {symbols: [A-B], channels: [trade]}\nsinks: {x: {queue: 0}}"
+    assert [line.split(":")[0].strip() for line in complaint(text).splitlines()] == [
+        "night.yaml",
+        "name",
+        "exchanges.a.symbols",
+        "exchanges.b.channels[0]",
+        "sinks.x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("symbols: 5", "night.yaml:4:5: the key 'symbols' is here a second time → correct it at that place"),
+        ("channels: []", "night.yaml: exchanges.binance: channels is empty → name at least one, e.g."),
+        (
+            "endpoints: {rest: wss://x}",
+            "night.yaml: exchanges.binance.endpoints: 'wss://x' is not a URL for this → begin",
+        ),
+        ("credentials: {api_key: 123}", "night.yaml: exchanges.binance.credentials.api_key: expected a text that is"),
+        (
+            "websocket: {enabled: no}",
+            "night.yaml: exchanges.binance.websocket.enabled: expected true or false, found 'no'",
+        ),
+        (
+            "rest: {snapshot_interval: 1:30}",
+            "night.yaml: exchanges.binance.rest.snapshot_interval: '1:30' is not a dur",
+        ),
+    ],
+)
+def test_mistakes_in_an_exchange(lines: str, expected: str) -> None:
+    assert exchange(lines).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("sink", "expected"),
+    [
+        ("{path: x}", "sinks.s: type is missing → add type: …"),
+        ("", "sinks.s: a sink is a mapping → write type: jsonl and its settings"),
+        ("{type: a, queue: 0}", "sinks.s.queue: a queue of 0 is no queue → write 1 or more"),
+        ("{type: a, when_full: spill}", "sinks.s.when_full: there is no policy 'spill' → one of drop_oldest, block"),
+        ("{type: a, channels: [l2_book: {depth: 5}]}", "sinks.s.channels[0]: a sink's channel has no parameters"),
+    ],
+)
+def test_mistakes_in_a_sink(sink: str, expected: str) -> None:
+    text = f"exchanges: {{b: {{symbols: [A-B]}}}}\nsinks:\n  s: {sink}"
+    assert complaint(text).startswith(f"night.yaml: {expected}")
+
+
+@pytest.mark.parametrize("text", ["", "exchanges:", "exchanges: {}", "[]", "5", "exchanges: []", "exchanges: {b: }"])
+def test_a_config_without_an_exchange_is_none(text: str) -> None:
+    assert "night.yaml" in complaint(text)
+
+
+@pytest.mark.parametrize("selector", ["*-USDC-PERP", "!*-PREDICTION", "*USDC*", "!A-B"])
+def test_an_unquoted_selector_is_told_to_be_quoted(selector: str) -> None:
+    text = complaint(f"exchanges: {{b: {{\n symbols: [{selector}]}}}}")
+    assert text.endswith("→ quote selectors that begin with `*` or `!`")
+    assert text.startswith("night.yaml:2:")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [1", "night.yaml:1:6: not YAML: while parsing a flow sequence, expected ',' or ']'"),
+        ("a: 1\na: 2", "night.yaml:2:1: the key 'a' is here a second time → correct it at that place"),
+        ("a: b: c", "night.yaml:1:5: not YAML: mapping values are not allowed here → correct it at that place"),
+        ("b: {c: ${X}}", "night.yaml:1:9: not YAML: while parsing a flow mapping, expected ',' or '}', but got"),
+        ("&a [*a]", "night.yaml:1:1: found unconstructable recursive node"),
+        ("[" * 5000, "night.yaml: not YAML: maximum recursion depth exceeded"),
+        ("a: \0", "night.yaml: not YAML: unacceptable character"),
+        ("a: 1\n---\nb: 2", "night.yaml:2:1: not YAML: expected a single document"),
+    ],
+)
+def test_bad_yaml_is_told_with_line_and_column(text: str, expected: str) -> None:
+    assert complaint(text).startswith(expected)
+
+
+def test_yaml_reads_what_looks_like_text_as_text() -> None:
+    text = "a: no\nb: 1:30\nc: 010\nd: 2026-01-01\ne: 1_000\nf: .inf\ng: ~\nh: 1e3\ni: -5\nj: 1.5\nk: True\nl: 'true'"
+    assert read_yaml(text, "") == {
+        "a": "no",
+        "b": "1:30",
+        "c": "010",
+        "d": "2026-01-01",
+        "e": "1_000",
+        "f": ".inf",
+        "g": None,
+        "h": 1000.0,
+        "i": -5,
+        "j": 1.5,
+        "k": True,
+        "l": "true",
+    }
+
+
+def test_yaml_anchors_and_merges_work() -> None:
+    assert read_yaml("a: &a {x: 1}\nb: {<<: *a, y: 2}", "") == {"a": {"x": 1}, "b": {"x": 1, "y": 2}}
+
+
+def test_bad_toml_is_told_with_line_and_column() -> None:
+    with pytest.raises(ConfigError, match=r"^night.toml:2:5: not TOML: Invalid value → see https://toml.io$"):
+        read_toml("a = 1\nb = x", "night.toml")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read '.*night.yaml': No such file or directory → name a config"):
+        load_config(tmp_path / "night.yaml")
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "night.yaml"
+    file.write_bytes(b"name: \xff")
+    with pytest.raises(ConfigError, match=r"^night.yaml: byte 6 is not UTF-8 → save it as UTF-8$"):
+        load_config(file)
+
+
+_words = st.sampled_from(
+    [
+        *("exchanges", "sinks", "name", "symbols", "channels", "options", "class", "plugin", "type", "queue", "rest"),
+        *(
+            ": ",
+            "\n",
+            "\n  ",
+            "- ",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            "'",
+            '"',
+            "${",
+            "}",
+            "$${",
+            "&a",
+            "*a",
+            "!t",
+            "<<",
+            "|",
+            "#",
+        ),
+        *("1", "true", "1:30", "~", "= ", "[[", "]]", "é", "\0", "\t"),
+    ]
+)
+
+
+@given(st.lists(_words, max_size=25).map("".join) | st.text())
+def test_any_text_is_a_config_or_a_config_error(text: str) -> None:
+    for read in (read_yaml, read_toml):
+        with suppress(ConfigError):
+            config_from(read(text, "any"), "any", ENVIRON)
+
+
+@given(content=st.binary(max_size=60))
+def test_any_bytes_are_a_config_or_a_config_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    for name in ("any.yaml", "any.toml"):
+        file = tmp_path_factory.getbasetemp() / name
+        file.write_bytes(content)
+        with suppress(ConfigError):
+            load_config(file, ENVIRON)

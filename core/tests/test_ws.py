@@ -1,0 +1,761 @@
+"""WebSocket connections over real sockets: every frame as bytes, every ending a value, told exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+from typing import Any
+
+import aiohttp
+import attrs
+import pytest
+from aiohttp import web
+
+from tickwire import (
+    ConfigError,
+    ConnectionLostError,
+    ExchangeUnavailableError,
+    RateLimitedError,
+    RefusedError,
+    RequestRejectedError,
+    RetryableError,
+    TickwireError,
+)
+from tickwire.native import NativeTransport
+from tickwire.plugin import Connection, Ending, Frame, Located, Network
+
+MEGA = 2**20
+WITHIN = 5.0  # no test waits that long; a broken one must not hang
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a test within a time limit; it must leave no task behind."""
+
+    async def checked() -> None:
+        async with asyncio.timeout(2 * WITHIN):
+            await main
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(checked())
+
+
+@attrs.define
+class Heard:
+    """What a connection tells."""
+
+    frames: list[Frame] = attrs.field(factory=list)
+    endings: list[Ending] = attrs.field(factory=list)
+    told: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    def on_frame(self, frame: Frame) -> None:
+        assert self.endings == []
+        self.frames.append(frame)
+        self.told.set()
+
+    def on_close(self, ending: Ending) -> None:
+        self.endings.append(ending)
+        self.told.set()
+
+    @property
+    def payloads(self) -> list[bytes]:
+        return [frame.payload for frame in self.frames]
+
+    async def until(self, is_there: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WITHIN):
+            while not is_there():
+                self.told.clear()
+                await self.told.wait()
+
+    async def until_frames(self, number: int) -> list[bytes]:
+        await self.until(lambda: len(self.frames) >= number)
+        return self.payloads
+
+    async def until_ended(self) -> Ending:
+        await self.until(lambda: bool(self.endings))
+        (ending,) = self.endings
+        return ending
+
+
+Serve = Callable[[web.WebSocketResponse, web.Request], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(serve: Serve, **options: Any) -> AsyncIterator[str]:
+    """Accept any WebSocket on loopback and hand it to ``serve``; gives the URL."""
+
+    async def accept(request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse(**options)
+        await ws.prepare(request)
+        await serve(ws, request)
+        return ws
+
+    async with answering(accept) as url:
+        yield url
+
+
+@asynccontextmanager
+async def answering(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """Answer any request on loopback; gives the URL, as a socket's."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"ws://127.0.0.1:{runner.addresses[0][1]}/stream"
+    finally:
+        await runner.cleanup()
+
+
+Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def speaking(speak: Speak) -> AsyncIterator[str]:
+    """Hand every connection to ``speak``, for a peer that breaks the protocol; gives the URL."""
+    handling: list[asyncio.Task[None]] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await speak(reader, writer)
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handling.append(asyncio.create_task(handle(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await asyncio.gather(*handling, return_exceptions=True)
+
+
+async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, accept: bytes = b"") -> None:
+    """Answer the upgrade by hand."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    (key,) = [line[18:].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:")]
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + (accept or base64.b64encode(digest)) + b"\r\n\r\n"
+    )
+
+
+@asynccontextmanager
+async def raw(speak: Speak) -> AsyncIterator[str]:
+    """Upgrade, then hand the connection to ``speak``; gives the URL."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        await speak(reader, writer)
+
+    async with speaking(serve) as url:
+        yield url
+
+
+@asynccontextmanager
+async def connected(url: str, heard: Heard, *, timeout: float = WITHIN, token: str = "") -> AsyncIterator[Connection]:
+    transport = NativeTransport(Network(rest=(), websocket={}, timeout=timeout))
+    try:
+        connection = await transport.connect(Located(url, {"X-Token": token}), heard.on_frame, heard.on_close)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+            assert len(heard.endings) == 1
+    finally:
+        await transport.close()
+
+
+async def refused(url: str, *, timeout: float = WITHIN) -> TickwireError:
+    """Give the error that dialling ends in; neither callback is called then."""
+    heard = Heard()
+    transport = NativeTransport(Network(rest=(), websocket={}, timeout=timeout))
+    try:
+        with pytest.raises(TickwireError) as caught:
+            await transport.connect(Located(url), heard.on_frame, heard.on_close)
+    finally:
+        await transport.close()
+    assert (heard.frames, heard.endings) == ([], [])
+    return caught.value
+
+
+async def silent(ws: web.WebSocketResponse, request: web.Request) -> None:
+    """Read until the client closes."""
+    async for _ in ws:
+        pass
+
+
+async def echo(ws: web.WebSocketResponse, request: web.Request) -> None:
+    async for message in ws:
+        await ws.send_str(message.data)
+
+
+# --- frames
+
+
+def test_text_and_binary_frames_arrive_as_bytes_in_order() -> None:
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        await ws.send_str('{"a":"€"}')
+        await ws.send_bytes(b"\x00\xff")
+        await ws.send_str("")
+        await silent(ws, request)
+
+    async def main() -> None:
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard):
+            payloads = await heard.until_frames(3)
+        assert payloads == ['{"a":"€"}'.encode(), b"\x00\xff", b""]
+        assert {type(payload) for payload in payloads} == {bytes}
+
+    run(main())
+
+
+def test_frames_are_dated_by_the_wall_clock_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = count(1_788_367_431_000_000_000)
+    monkeypatch.setattr("time.time_ns", lambda: next(ticks))
+
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        for text in "ab":
+            await ws.send_str(text)
+        await silent(ws, request)
+
+    async def main() -> None:
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard):
+            await heard.until_frames(2)
+        assert heard.frames == [Frame(b"a", 1_788_367_431_000_000_000), Frame(b"b", 1_788_367_431_000_000_001)]
+
+    run(main())
+
+
+def test_a_frame_in_fragments_arrives_whole() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x01\x02ab" + b"\x89\x01p" + b"\x00\x01c" + b"\x80\x01d")  # a ping may stand between
+        await reader.read(1)  # our close
+
+    async def main() -> None:
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard):
+            assert await heard.until_frames(1) == [b"abcd"]
+
+    run(main())
+
+
+def test_a_large_frame_below_the_limit_arrives() -> None:
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        await ws.send_bytes(b"x" * (10 * MEGA - 1))
+        await silent(ws, request)
+
+    async def main() -> None:
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard):
+            (payload,) = await heard.until_frames(1)
+        assert len(payload) == 10 * MEGA - 1
+
+    run(main())
+
+
+def test_what_is_sent_keeps_its_order_and_is_text() -> None:
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        async for message in ws:
+            kinds.add(message.type)
+            await ws.send_str(message.data)
+
+    async def main() -> None:
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard) as connection:
+            for number in range(500):
+                connection.send(f"€{number}".encode())
+            assert await heard.until_frames(500) == [f"€{number}".encode() for number in range(500)]
+
+    kinds: set[aiohttp.WSMsgType] = set()
+    run(main())
+    assert kinds == {aiohttp.WSMsgType.TEXT}
+
+
+def test_located_headers_go_along_and_nothing_is_compressed() -> None:
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        seen.append((request.headers["X-Token"], request.headers["User-Agent"][:9], ws.compress, request.path_qs))
+        await silent(ws, request)
+
+    async def main() -> None:
+        async with listening(serve) as url, connected(f"{url}?token=t", Heard(), token="t"):
+            pass
+
+    seen: list[object] = []
+    run(main())
+    assert seen == [("t", "tickwire/", False, "/stream?token=t")]
+
+
+def test_a_ping_of_the_exchange_is_answered_and_is_no_frame() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x89\x03abc")
+        head = await reader.readexactly(2)
+        mask, masked = await reader.readexactly(4), await reader.readexactly(3)
+        pongs.append((head, bytes(byte ^ mask[i] for i, byte in enumerate(masked))))
+        writer.write(b"\x81\x04done")
+        await reader.read(1)  # our close
+
+    async def main() -> None:
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard):
+            assert await heard.until_frames(1) == [b"done"]
+
+    pongs: list[object] = []
+    run(main())
+    assert pongs == [(b"\x8a\x83", b"abc")]
+
+
+# --- pausing
+
+
+def test_a_paused_connection_stops_the_exchange_and_resumed_loses_nothing() -> None:
+    total = 32  # megabytes: more than all buffers of both kernels together
+
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        for number in range(total):
+            await ws.send_bytes(bytes([number]) * MEGA)
+        all_sent.set()
+        await silent(ws, request)
+
+    async def main() -> None:
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard) as connection:
+            connection.pause()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await all_sent.wait()
+            assert heard.frames == []
+            connection.resume()
+            payloads = await heard.until_frames(total)
+            assert all_sent.is_set()
+        assert payloads == [bytes([number]) * MEGA for number in range(total)]
+
+    all_sent = asyncio.Event()
+    run(main())
+
+
+def test_a_frame_that_came_before_the_pause_ended_keeps_the_time_of_its_arrival(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks = count(1)
+    dated = asyncio.Event()
+
+    def now() -> int:
+        dated.set()
+        return next(ticks)
+
+    monkeypatch.setattr("time.time_ns", now)
+
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        await ws.send_str("a")
+        await silent(ws, request)
+
+    async def main() -> None:
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard) as connection:
+            connection.pause()
+            await asyncio.wait_for(dated.wait(), WITHIN)
+            assert heard.frames == []
+            for _ in range(100):
+                next(ticks)
+            connection.resume()
+            await heard.until_frames(1)
+        assert heard.frames == [Frame(b"a", 1)]
+
+    run(main())
+
+
+def test_a_paused_connection_can_be_closed() -> None:
+    async def main() -> None:
+        heard = Heard()
+        async with listening(silent) as url, connected(url, heard) as connection:
+            connection.pause()
+            await connection.close()
+            assert heard.endings == [Ending(1000, "closed by us")]
+
+    run(main())
+
+
+def test_resuming_what_was_never_paused_is_harmless() -> None:
+    async def main() -> None:
+        heard = Heard()
+        async with listening(echo) as url, connected(url, heard) as connection:
+            connection.resume()
+            connection.send(b"a")
+            assert await heard.until_frames(1) == [b"a"]
+
+    run(main())
+
+
+# --- endings
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "ending"),
+    [
+        (1000, b"", Ending(1000, "closed by the exchange")),
+        (1000, b"bye", Ending(1000, "bye")),
+        (1001, b"going away", Ending(1001, "going away")),
+        (1008, b"policy", Ending(1008, "policy")),
+        (1012, b"restart", Ending(1012, "restart")),
+        (4003, b"login first", Ending(4003, "login first")),
+    ],
+)
+def test_a_close_by_the_exchange_has_its_code_and_reason(code: int, message: bytes, ending: Ending) -> None:
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        await ws.send_str("last")
+        await ws.close(code=code, message=message)
+
+    async def main() -> None:
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard):
+            assert await heard.until_ended() == ending
+        assert heard.payloads == [b"last"]
+
+    run(main())
+
+
+def test_a_close_without_a_code_counts_as_abnormal() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x88\x00")
+        await reader.read(1)  # our close
+
+    async def main() -> None:
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard):
+            assert await heard.until_ended() == Ending(1006, "closed by the exchange")
+
+    run(main())
+
+
+def test_an_end_of_the_stream_without_a_close_is_abnormal() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x81\x01a")
+
+    async def main() -> None:
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard):
+            ending = await heard.until_ended()
+        assert (ending.code, ending.reason) == (1006, "lost without a close frame")
+        assert heard.payloads == [b"a"]
+
+    run(main())
+
+
+def test_a_reset_is_abnormal() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(7)  # one frame of one byte: the client is there
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async def main() -> None:
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard) as connection:
+            connection.send(b"x")
+            ending = await heard.until_ended()
+        assert (ending.code, bool(ending.reason)) == (1006, True)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (b"\x82\x7f" + struct.pack("!Q", 10 * MEGA + 1) + b"x" * (10 * MEGA + 1), 1009),
+        (b"\x83\x00", 1002),
+        (b"\xc1\x01a", 1002),
+        (b"\x88\x02\x00\x01", 1002),
+        (b"\x88\x04\x03\xe8\xff\xfe", 1007),
+    ],
+    ids=[
+        "a frame above 10 MiB",
+        "an opcode of no meaning",
+        "compressed unasked",
+        "a close code of no meaning",
+        "no utf-8",
+    ],
+)
+def test_what_breaks_the_protocol_is_an_ending_with_its_error(payload: bytes, code: int) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(payload)
+        await reader.read(1)  # our close
+
+    async def main() -> None:
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard):
+            ending = await heard.until_ended()
+        assert ending.code == code
+        assert ending.reason
+        assert heard.frames == []
+
+    run(main())
+
+
+def test_a_close_by_us_is_clean_and_the_exchange_is_told() -> None:
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        await silent(ws, request)
+        codes.append(ws.close_code)
+
+    async def main() -> None:
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard) as connection:
+            await connection.close()
+            assert heard.endings == [Ending(1000, "closed by us")]
+            await connection.close()
+            await asyncio.gather(connection.close(), connection.close())
+
+    codes: list[int | None] = []
+    run(main())
+    assert codes == [1000]
+
+
+def test_closing_after_the_exchange_closed_is_harmless() -> None:
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        await ws.close(code=1001, message=b"bye")
+
+    async def main() -> None:
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard) as connection:
+            await heard.until_ended()
+            await asyncio.gather(connection.close(), connection.close())
+        assert heard.endings == [Ending(1001, "bye")]
+
+    run(main())
+
+
+def test_sending_pausing_and_resuming_after_the_end_are_harmless() -> None:
+    async def main() -> None:
+        heard = Heard()
+        async with listening(silent) as url, connected(url, heard) as connection:
+            await connection.close()
+            connection.send(b"late")
+            connection.pause()
+            connection.resume()
+        assert heard.endings == [Ending(1000, "closed by us")]
+
+    run(main())
+
+
+@pytest.mark.parametrize("chatter", [False, True], ids=["silent", "talking on"])
+def test_an_exchange_that_never_answers_our_close_is_left_within_two_seconds(chatter: bool) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def talk() -> None:
+            while True:
+                writer.write(b"\x81\x01a")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+        talking = asyncio.create_task(talk()) if chatter else None
+        while await reader.read(1_000):
+            pass
+        if talking is not None:
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
+
+    async def main() -> None:
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard) as connection:
+            async with asyncio.timeout(2):
+                await connection.close()
+        assert heard.endings == [Ending(1000, "closed by us")]
+
+    run(main())
+
+
+def test_an_exchange_that_takes_nothing_is_left_after_a_thousand_frames() -> None:
+    async def main() -> None:
+        heard = Heard()
+        async with listening(silent) as url, connected(url, heard) as connection:
+            for _ in range(1_001):
+                connection.send(b"x")
+            assert await heard.until_ended() == Ending(1006, "1000 frames could not be sent")
+
+    run(main())
+
+
+class Raising(Heard):
+    def on_frame(self, frame: Frame) -> None:
+        raise ZeroDivisionError("division by zero")
+
+
+def test_a_callback_that_raises_ends_its_own_connection_with_that_error() -> None:
+    async def main() -> None:
+        heard = Raising()
+        async with listening(echo) as url, connected(url, heard) as connection:
+            connection.send(b"x")
+            ending = await heard.until_ended()
+        assert (ending.code, ending.reason) == (1006, "ZeroDivisionError: division by zero")
+        assert isinstance(ending.error, ZeroDivisionError)
+
+    run(main())
+
+
+def test_a_transport_that_is_closed_ends_its_connections() -> None:
+    async def main() -> None:
+        heard = Heard()
+        async with listening(silent) as url:
+            transport = NativeTransport(Network(rest=(), websocket={}))
+            connection = await transport.connect(Located(url), heard.on_frame, heard.on_close)
+            await transport.close()
+            await heard.until_ended()
+            await connection.close()
+        assert len(heard.endings) == 1
+
+    run(main())
+
+
+def test_connections_of_one_transport_end_apart() -> None:
+    async def main() -> None:
+        first, second = Heard(), Heard()
+        async with listening(echo) as url, connected(url, first) as one, connected(url, second) as two:
+            await one.close()
+            two.send(b"still here")
+            assert await second.until_frames(1) == [b"still here"]
+            assert (first.endings, second.endings) == ([Ending(1000, "closed by us")], [])
+
+    run(main())
+
+
+# --- what cannot be opened
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "group", "kind"),
+    [
+        (401, {}, RefusedError, RefusedError),
+        (403, {}, RetryableError, ExchangeUnavailableError),
+        (404, {}, RefusedError, RequestRejectedError),
+        (429, {"Retry-After": "9"}, RetryableError, RateLimitedError),
+        (451, {}, RetryableError, ExchangeUnavailableError),
+        (503, {}, RetryableError, ExchangeUnavailableError),
+    ],
+)
+def test_a_refused_upgrade_is_the_error_of_its_status(
+    status: int, headers: dict[str, str], group: type[TickwireError], kind: type[TickwireError]
+) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.Response(status=status, text="go away", headers=headers)
+
+    async def main() -> None:
+        async with answering(refuse) as url:
+            error = await refused(url)
+            assert isinstance(error, group)
+            assert isinstance(error, kind)
+            assert str(error) == f"GET {url}: {status} Invalid response status"
+            if isinstance(error, RateLimitedError):
+                assert error.retry_after == 9.0
+
+    run(main())
+
+
+def test_a_host_that_speaks_no_websocket_says_so() -> None:
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text="<html>")
+
+    async def main() -> None:
+        async with answering(page) as url:
+            error = await refused(url)
+            assert type(error) is ExchangeUnavailableError
+            assert str(error) == f"{url} does not speak WebSocket: Invalid response status"
+
+    run(main())
+
+
+def test_a_redirected_upgrade_is_refused_and_never_followed() -> None:
+    async def move(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=302, headers={"Location": "/elsewhere"})
+
+    async def main() -> None:
+        async with answering(move) as url:
+            error = await refused(url)
+            assert type(error) is ExchangeUnavailableError
+            assert "302, a redirect to /elsewhere" in str(error)
+
+    asked: list[str] = []
+    run(main())
+    assert asked == ["/stream"]
+
+
+def test_a_wrong_challenge_is_no_websocket() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer, b"nonsense")
+
+    async def main() -> None:
+        async with speaking(serve) as url:
+            error = await refused(url)
+            assert type(error) is ExchangeUnavailableError
+            assert str(error) == f"{url} does not speak WebSocket: Invalid challenge response"
+
+    run(main())
+
+
+def test_a_refused_dial_names_the_url_and_the_reason() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        error = await refused(f"ws://127.0.0.1:{port}/stream?token=s3cret")
+        assert type(error) is ConnectionLostError
+        assert str(error) == f"cannot reach ws://127.0.0.1:{port}/stream (connection refused)"
+
+    run(main())
+
+
+def test_a_name_that_does_not_resolve_is_named() -> None:
+    async def main() -> None:
+        error = await refused("wss://nowhere.invalid")
+        assert type(error) is ConnectionLostError
+        assert str(error) == "cannot reach wss://nowhere.invalid (name not resolved)"
+
+    run(main())
+
+
+def test_a_host_that_accepts_and_says_nothing_is_given_up_within_the_time_out() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def main() -> None:
+        async with speaking(serve) as url:
+            error = await refused(url, timeout=0.05)
+            assert type(error) is ConnectionLostError
+            assert str(error) == f"cannot reach {url} (no answer within the time-out)"
+
+    run(main())
+
+
+def test_a_host_that_speaks_no_tls_says_so() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async def main() -> None:
+        async with speaking(serve) as url:
+            url = url.replace("ws:", "wss:")
+            error = await refused(url)
+            assert type(error) is ConnectionLostError
+            assert str(error).startswith(f"cannot reach {url} (TLS failed: ")
+
+    run(main())
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "ws://a..b"])
+def test_what_is_no_url_is_the_users_to_edit(url: str) -> None:
+    async def main() -> None:
+        error = await refused(url)
+        assert type(error) is ConfigError
+        assert str(error) == f"{url!r} is not a URL → write https://host or wss://host"
+
+    run(main())
