@@ -121,3 +121,9 @@ def test_a_stored_delta_tells_its_rule_by_its_fields(candidate: BookDelta[float]
 
 def test_the_sequence_expected_after_a_state() -> None:
     assert (expected(10), expected(None)) == (11, None)
+
+
+@pytest.mark.parametrize("rule", [SequenceRule.CONSECUTIVE, SequenceRule.LINKED])
+def test_a_delta_that_ends_before_it_begins_is_a_gap(rule: SequenceRule) -> None:
+    delta: BookDelta[float] = BookDelta("toy", "SOL-USD", 1, 1, (), (), 8, 6, 7)
+    assert decide(rule, 7, delta, is_first=False) is Decision.GAP

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 _NAMES = {
+    "feed.backoff": "BackoffPolicy",
     "model.book": "BookArrays BookSide FillEstimate L2Book Level",
     "model.books": "Books",
     "model.channels": "Channel ChannelRequest Subscribe Subscription",

@@ -1,5 +1,6 @@
 """The public names, for type checkers; ``__init__.py`` imports them lazily."""
 
+from tickwire.feed.backoff import BackoffPolicy as BackoffPolicy
 from tickwire.model.book import BookArrays as BookArrays
 from tickwire.model.book import BookSide as BookSide
 from tickwire.model.book import FillEstimate as FillEstimate

@@ -29,6 +29,7 @@ BookVerifier = Callable[[L2Book[Any]], int]
 """Digests a book as the exchange does."""
 
 _KEPT = 10_000
+_OLD = Decision.OLD
 
 
 class BookStream(Stream):
@@ -104,7 +105,7 @@ class BookStream(Stream):
             return
         ts_good = book.ts_recv
         try:
-            if book.apply_delta(delta) is Decision.OLD:
+            if book.apply_delta(delta) is _OLD:
                 return
             if delta.checksum is not None and self._verifier is not None:
                 self._verify(delta.checksum)

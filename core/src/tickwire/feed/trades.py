@@ -26,15 +26,17 @@ class TradeStream(Stream):
     has_consecutive_ids = True
     last: Trade[Any] | None = None
     duplicates = 0
+    _expected: int | None = None
 
     def on_event(self, event: Any) -> None:
         """Let a trade through, once and in order."""
-        last = self.last
+        last, number = self.last, event.sequence
         if last is None:
             self._close_gap(event)
-        elif (self.gap is not None or event.sequence != _next(last)) and not self._follows(event, last):
+        elif (self.gap is not None or number != self._expected) and not self._follows(event, last):
             return
         self.last = event
+        self._expected = None if number is None else number + 1
         self._passed(event)
 
     def _follows(self, trade: Trade[Any], last: Trade[Any]) -> bool:
@@ -65,7 +67,3 @@ class TradeStream(Stream):
             self.end_gap(trade, self.gap.cause, "nothing was missed: the ids go on", missing=0)
         elif self.gap is not None:
             self.end_gap(trade, self.gap.cause, "trades flow again; how many are missing is not known")
-
-
-def _next(last: Trade[Any]) -> int | None:
-    return None if last.sequence is None else last.sequence + 1

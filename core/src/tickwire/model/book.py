@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["BookArrays", "BookSide", "FillEstimate", "L2Book", "Level"]
 
 
+# looking an enum's member up costs as much as a call on the message path
+_APPLY, _CONSECUTIVE = Decision.APPLY, SequenceRule.CONSECUTIVE
+
+
 class BookSide(StrEnum):
     """One side of a book."""
 
@@ -145,7 +149,8 @@ class L2Book(Generic[N]):
             last is None
             or end is None
             or delta.first_sequence != last + 1
-            or self._rule is not SequenceRule.CONSECUTIVE
+            or end <= last
+            or self._rule is not _CONSECUTIVE
         ):
             decision = decide(self._rule or rule_of(delta), last, delta, self._is_fresh)
             if decision is Decision.OLD:
@@ -157,20 +162,21 @@ class L2Book(Generic[N]):
                     f"{self.exchange} {self.symbol}: a delta starting at {found} does not follow {last}",
                     expected=expected(last), found=found,
                 )  # fmt: skip
-        if delta.bids:
-            _change(self._bids, self._bid_prices, delta.bids)
-        if delta.asks:
-            _change(self._asks, self._ask_prices, delta.asks)
+        bids, asks = self._bid_prices, self._ask_prices
+        if changed := delta.bids:
+            _change(self._bids, bids, changed)
+        if changed := delta.asks:
+            _change(self._asks, asks, changed)
         if self.depth is not None:
             self._truncate(self.depth)
         if end is not None:
             self.sequence = end
-        self.ts_event, self.ts_recv = delta.ts_event, delta.ts_recv
+        self.ts_event = delta.ts_event
+        self.ts_recv = delta.ts_recv
         self._is_fresh = False
-        bids, asks = self._bid_prices, self._ask_prices
         if bids and asks and bids[-1] > asks[0]:
             self._refuse_crossed()
-        return Decision.APPLY
+        return _APPLY
 
     def lose_sync(self) -> None:
         """Say that the levels are no longer the exchange's."""

@@ -57,6 +57,8 @@ def decide(rule: SequenceRule | SequenceDecider, last: int | None, delta: BookDe
     if rule is SequenceRule.INCREASING:
         return Decision.APPLY if end > last else Decision.OLD
     start = end if delta.first_sequence is None else delta.first_sequence
+    if start > end:
+        return Decision.GAP  # it says that it ends before it begins: nothing it says can be trusted
     if rule is SequenceRule.CONSECUTIVE:
         if start == last + 1 or (is_first and start <= last + 1 <= end):
             return Decision.APPLY

@@ -94,14 +94,13 @@ class NativeMessageRouter:
             DecodeError: It is malformed.
             UnknownNativeError: It names an instrument that is not loaded.
         """
-        decode = self._decode
+        decode, content = self._decode, self._content
         if decode is None:
             return self._route_loose(frame)
         try:
             message = decode(frame.payload)
-            if self._content is not None:
-                content = self._content(message)
-                message = message if content is None else content
+            if content is not None and (inner := content(message)) is not None:
+                message = inner
             handler = self._by_type[type(message)]
         except _UNREADABLE as error:
             return (self._unknown_kind(frame.payload, error),)

@@ -258,8 +258,10 @@ class Feed:
                     self._callback_failed(handle)
 
     def _emit(self, event: Event) -> None:
-        known = self._by_type.get(type(event))
-        counter, callbacks = known or self._taken_by(type(event))
+        try:
+            counter, callbacks = self._by_type[type(event)]
+        except KeyError:
+            counter, callbacks = self._taken_by(type(event))
         counter.value += 1
         for handle in callbacks:
             try:
