@@ -67,8 +67,8 @@ def table(feed: Feed, seconds: float) -> Table:
         deltas, trades = status[symbol, "l2_book"], status[symbol, "trades"]
         drawn.add_row(
             symbol,
-            f"{bid.size:g} @ {exact(bid.price)}" if bid else "–",
-            f"{exact(ask.price)} @ {ask.size:g}" if ask else "–",
+            f"{exact(bid.size)} @ {exact(bid.price)}" if bid else "–",
+            f"{exact(ask.price)} @ {exact(ask.size)}" if ask else "–",
             f"{exact(book.spread)}" if book.spread is not None else "–",
             str(len(book)),
             f"{deltas.rate:,.0f}",
