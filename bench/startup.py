@@ -1,4 +1,4 @@
-"""What starting costs: ``import tickwire`` above the bare interpreter, and ``tickwire --help``; medians of many runs."""
+"""What starting costs: ``import tickwire`` above the bare interpreter, ``tickwire --help``; medians of many runs."""
 
 from __future__ import annotations
 

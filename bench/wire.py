@@ -1,7 +1,7 @@
 """Client CPU a frame over wss: the same pre-encoded frames to tickwire and to ccxt.pro's own Backpack class.
 
-A server in a process of its own sends 80 % one-level depth frames and 20 % trades as fast as the client takes them. Each
-client runs in a process of its own and reports its CPU time from the first frame's subscription to the last trade.
+A server in a process of its own sends 80 % one-level depth frames and 20 % trades as fast as the client takes them.
+Each client runs in a process of its own and reports its CPU time from the first frame's subscription to the last trade.
 """
 
 from __future__ import annotations
@@ -93,8 +93,6 @@ async def with_tickwire(port: int) -> float:
     feed.on(Trade, on_trade)
     feed.on(BookDelta, on_delta)
     async with feed:
-        while not feed.status():
-            await asyncio.sleep(0.01)
         start = time.process_time()
         await done.wait()
         spent = time.process_time() - start
