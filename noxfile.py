@@ -55,7 +55,7 @@ def types(session: nox.Session) -> None:
     """Check types, strictly, in every package, its tests, Kestrel and the examples."""
     install(
         session,
-        core("testing", "ed25519", "tls"),
+        core("testing", "ed25519", "tls", "speed"),
         *PLUGINS,
         KESTREL,
         CCXT,
@@ -78,14 +78,14 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session, package: Path) -> None:
     """Test one package on one Python."""
     plugin = [] if package.name == "core" else [package]
-    install(session, core("testing", "ed25519", "tls"), *plugin, "numpy")
+    install(session, core("testing", "ed25519", "tls", "speed"), *plugin, "numpy")
     session.run("pytest", shown(package / "tests"), *session.posargs)
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
     """Test what no single package can: all plugins, Kestrel as a third party's, real third-party clients."""
-    install(session, core("testing", "ed25519", "tls"), *PLUGINS, KESTREL, CCXT)
+    install(session, core("testing", "ed25519", "tls", "speed"), *PLUGINS, KESTREL, CCXT)
     session.run("python", "-m", "pip", "check")
     session.run("pytest", "tests", *session.posargs)
 

@@ -507,11 +507,3 @@ def test_a_transport_without_a_host_says_what_to_set() -> None:
         await transport.close()
 
     run(main())
-
-
-@pytest.mark.parametrize("proxies", [("http://p:1", None), (None, "socks5://p:1")])
-def test_a_transport_that_cannot_use_a_proxy_refuses_instead_of_going_out_directly(
-    proxies: tuple[str | None, str | None],
-) -> None:
-    with pytest.raises(ConfigError, match="cannot use a proxy"):
-        NativeTransport(Network(("http://a",), {}, *proxies))

@@ -1,21 +1,30 @@
-"""WebSocket connections over real sockets: every frame as bytes, every ending a value, told exactly once."""
+"""WebSocket connections over real sockets: every frame as bytes, every ending a value, told exactly once.
+
+Each test runs on each engine: what a feed sees must not depend on which one is installed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import hashlib
+import logging
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
-from itertools import count
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import count, pairwise
 from typing import Any
 
 import aiohttp
 import attrs
 import pytest
 from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tickwire import (
     ConfigError,
@@ -34,6 +43,45 @@ MEGA = 2**20
 WITHIN = 5.0  # no test waits that long; a broken one must not hang
 
 
+def needing(*names: str) -> list[pytest.MarkDecorator]:
+    reason = "{} is not installed: pip install 'tickwire[speed]'"
+    return [pytest.mark.skipif(find_spec(name) is None, reason=reason.format(name)) for name in names]
+
+
+ENGINES = [
+    "aiohttp",
+    pytest.param("picows", marks=needing("picows")),
+    pytest.param("picows on uvloop", marks=needing("picows", "uvloop")),
+]
+
+
+@attrs.define
+class Chosen:
+    """What the connections of a test are made with."""
+
+    engine: str | None = None
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+    compress: bool = False
+    ping_every: float = 20.0
+
+    def transport(self, timeout: float = WITHIN) -> NativeTransport:
+        made = NativeTransport(Network((), {}, timeout=timeout, engine=self.engine, compress=self.compress))
+        assert made.engine == self.engine
+        made.ping_every = self.ping_every
+        return made
+
+
+CHOSEN = Chosen()
+
+
+@pytest.fixture(params=ENGINES, autouse=True)
+def engine(request: pytest.FixtureRequest) -> str:
+    name, _, loop = request.param.partition(" on ")
+    CHOSEN.engine, CHOSEN.compress, CHOSEN.ping_every = name, False, 20.0
+    CHOSEN.new_loop = import_module(loop).new_event_loop if loop else None
+    return str(name)
+
+
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a test within a time limit; it must leave no task behind."""
 
@@ -42,7 +90,8 @@ def run(main: Coroutine[Any, Any, None]) -> None:
             await main
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    asyncio.run(checked())
+    with asyncio.Runner(loop_factory=CHOSEN.new_loop) as runner:
+        runner.run(checked())
 
 
 @attrs.define
@@ -141,15 +190,32 @@ async def speaking(speak: Speak) -> AsyncIterator[str]:
         await asyncio.gather(*handling, return_exceptions=True)
 
 
-async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, accept: bytes = b"") -> None:
+async def upgrade(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    accept: bytes = b"",
+    *,
+    extensions: bytes = b"",
+    then: bytes = b"",
+) -> None:
     """Answer the upgrade by hand."""
     head = await reader.readuntil(b"\r\n\r\n")
     (key,) = [line[18:].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:")]
     digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
     writer.write(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + (accept or base64.b64encode(digest)) + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: "
+        + (accept or base64.b64encode(digest))
+        + (b"\r\nSec-WebSocket-Extensions: " + extensions if extensions else b"")
+        + b"\r\n\r\n"
+        + then
     )
+
+
+async def until_closed(reader: asyncio.StreamReader) -> None:
+    """Read small frames of the client up to its close."""
+    while (head := await reader.readexactly(2))[0] != 0x88:
+        await reader.readexactly(4 + (head[1] & 0x7F))
 
 
 @asynccontextmanager
@@ -166,7 +232,7 @@ async def raw(speak: Speak) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def connected(url: str, heard: Heard, *, timeout: float = WITHIN, token: str = "") -> AsyncIterator[Connection]:
-    transport = NativeTransport(Network(rest=(), websocket={}, timeout=timeout))
+    transport = CHOSEN.transport(timeout)
     try:
         connection = await transport.connect(Located(url, {"X-Token": token}), heard.on_frame, heard.on_close)
         try:
@@ -181,7 +247,7 @@ async def connected(url: str, heard: Heard, *, timeout: float = WITHIN, token: s
 async def refused(url: str, *, timeout: float = WITHIN) -> TickwireError:
     """Give the error that dialling ends in; neither callback is called then."""
     heard = Heard()
-    transport = NativeTransport(Network(rest=(), websocket={}, timeout=timeout))
+    transport = CHOSEN.transport(timeout)
     try:
         with pytest.raises(TickwireError) as caught:
             await transport.connect(Located(url), heard.on_frame, heard.on_close)
@@ -318,6 +384,222 @@ def test_a_ping_of_the_exchange_is_answered_and_is_no_frame() -> None:
     assert pongs == [(b"\x8a\x83", b"abc")]
 
 
+def framed(payload: bytes, *, opcode: int = 2, fin: bool = True, rsv1: bool = False) -> bytes:
+    """One frame as a server sends it."""
+    size = len(payload)
+    length = bytes([size]) if size < 126 else b"\x7e" + struct.pack("!H", size)
+    return bytes([fin << 7 | rsv1 << 6 | opcode]) + length + payload
+
+
+def fragmented(payload: bytes, cuts: Sequence[int], *, opcode: int, rsv1: bool = False) -> bytes:
+    """One message in frames, with a ping between each two."""
+    edges = [0, *sorted(cut % (len(payload) + 1) for cut in cuts), len(payload)]
+    parts = [payload[start:end] for start, end in pairwise(edges)]
+    return b"\x89\x01p".join(
+        framed(part, opcode=0 if number else opcode, fin=number == len(parts) - 1, rsv1=rsv1 and not number)
+        for number, part in enumerate(parts)
+    )
+
+
+MESSAGES = st.lists(
+    st.tuples(st.one_of(st.binary(max_size=300), st.text(max_size=200)), st.lists(st.integers(0, 1_000), max_size=4)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(messages=MESSAGES, chunk=st.integers(1, 400), compress=st.booleans())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_messages_arrive_byte_for_byte_however_they_are_cut_and_compressed(
+    messages: Sequence[tuple[bytes | str, Sequence[int]]], chunk: int, compress: bool
+) -> None:
+    deflater = zlib.compressobj(wbits=-15)
+    wire, expected = b"", []
+    for message, cuts in messages:
+        payload = message.encode() if isinstance(message, str) else message
+        expected.append(payload)
+        if compress:
+            payload = (deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        wire += fragmented(payload, cuts, opcode=1 if isinstance(message, str) else 2, rsv1=compress)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer, extensions=b"permessage-deflate" if compress else b"")
+        for start in range(0, len(wire), chunk):
+            writer.write(wire[start : start + chunk])
+            await writer.drain()
+        await until_closed(reader)
+
+    async def main() -> None:
+        CHOSEN.compress = compress
+        heard = Heard()
+        async with speaking(serve) as url, connected(url, heard):
+            assert await heard.until_frames(len(expected)) == expected
+
+    run(main())
+
+
+def test_frames_that_come_with_the_upgrade_arrive_once_there_is_a_connection() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer, then=b"\x81\x01a\x81\x01b\x88\x02\x03\xe8")
+        await reader.read(100)
+
+    async def main() -> None:
+        heard = Heard()
+        async with speaking(serve) as url, connected(url, heard):
+            assert (heard.frames, heard.endings) == ([], [])
+            assert await heard.until_ended() == Ending(1000, "closed by the exchange")
+        assert heard.payloads == [b"a", b"b"]
+
+    run(main())
+
+
+def test_nothing_of_the_engine_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x83\x00")
+        await reader.read(100)
+
+    async def main() -> None:
+        heard = Heard()
+        async with raw(serve) as url, connected(f"{url}/?token=s3cret", heard):
+            await heard.until_ended()
+
+    caplog.set_level(1)
+    run(main())
+    assert [record for record in caplog.records if record.name != "asyncio"] == []
+    assert logging.root.level == 1
+
+
+# --- compression
+
+
+@asynccontextmanager
+async def deflating(wire: bytes, extensions: bytes = b"permessage-deflate") -> AsyncIterator[str]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer, extensions=extensions)
+        writer.write(wire)
+        await until_closed(reader)
+
+    CHOSEN.compress = True
+    async with speaking(serve) as url:
+        yield url
+
+
+def deflated(payload: bytes, flush: int = zlib.Z_SYNC_FLUSH) -> bytes:
+    deflater = zlib.compressobj(wbits=-15)
+    return (deflater.compress(payload) + deflater.flush(flush)).removesuffix(b"\x00\x00\xff\xff")
+
+
+def test_compression_is_agreed_on_with_a_server_that_has_it() -> None:
+    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
+        seen.append(bool(ws.compress))
+        for number in range(100):
+            await ws.send_str(f'{{"price": {number}, "size": "€"}}')
+        async for message in ws:
+            await ws.send_str(message.data)
+
+    async def main() -> None:
+        CHOSEN.compress = True
+        heard = Heard()
+        async with listening(serve) as url, connected(url, heard) as connection:
+            assert await heard.until_frames(100) == [
+                f'{{"price": {number}, "size": "€"}}'.encode() for number in range(100)
+            ]
+            connection.send(b"sent " * 100)
+            assert (await heard.until_frames(101))[-1] == b"sent " * 100
+
+    seen: list[bool] = []
+    run(main())
+    assert seen == [True]
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [b"permessage-deflate; server_no_context_takeover", b"permessage-deflate; server_max_window_bits=12"],
+)
+def test_what_a_server_may_say_about_its_compression_is_taken(extensions: bytes) -> None:
+    async def main() -> None:
+        heard = Heard()
+        wire = framed(deflated(b"a" * 100), opcode=1, rsv1=True) * 2
+        async with deflating(wire, extensions) as url, connected(url, heard):
+            assert await heard.until_frames(2) == [b"a" * 100] * 2
+
+    run(main())
+
+
+def test_plain_frames_may_stand_between_compressed_ones() -> None:
+    async def main() -> None:
+        heard = Heard()
+        wire = framed(deflated(b"a" * 100), rsv1=True) + framed(b"plain") + framed(deflated(b"b" * 100), rsv1=True)
+        async with deflating(wire) as url, connected(url, heard):
+            assert await heard.until_frames(3) == [b"a" * 100, b"plain", b"b" * 100]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"), [(deflated(b"x" * (10 * MEGA + 1)), 1009), (b"\xff\xff\xff", 1007), (deflated(b"\xff"), 1007)]
+)
+def test_what_cannot_be_inflated_is_an_ending(payload: bytes, code: int) -> None:
+    async def main() -> None:
+        heard = Heard()
+        async with deflating(framed(payload, opcode=1, rsv1=True)) as url, connected(url, heard):
+            assert (await heard.until_ended()).code == code
+        assert heard.frames == []
+
+    run(main())
+
+
+# --- pings of ours
+
+
+def test_an_idle_peer_is_pinged_and_kept_while_it_answers() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(4):
+            pings.append((await reader.readexactly(6))[:2])
+            writer.write(b"\x8a\x00")
+        writer.write(b"\x81\x04done")
+        await reader.read(100)
+
+    async def main() -> None:
+        CHOSEN.ping_every = 0.05
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard):
+            assert await heard.until_frames(1) == [b"done"]
+        assert heard.endings == [Ending(1000, "closed by us")]
+
+    pings: list[bytes] = []
+    run(main())
+    assert pings == [b"\x89\x80"] * 4
+
+
+def test_a_peer_that_answers_no_ping_has_ended() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def main() -> None:
+        CHOSEN.ping_every = 0.05
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard):
+            assert await heard.until_ended() == Ending(1006, "no answer to a ping within 0.05 s")
+
+    run(main())
+
+
+def test_a_paused_connection_is_not_taken_for_a_dead_one() -> None:
+    async def main() -> None:
+        CHOSEN.ping_every = 0.02
+        heard = Heard()
+        async with listening(echo) as url, connected(url, heard) as connection:
+            connection.pause()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(heard.told.wait(), 0.2)
+            connection.resume()
+            connection.send(b"still here")
+            assert await heard.until_frames(1) == [b"still here"]
+
+    run(main())
+
+
 # --- pausing
 
 
@@ -347,33 +629,94 @@ def test_a_paused_connection_stops_the_exchange_and_resumed_loses_nothing() -> N
     run(main())
 
 
-def test_a_frame_that_came_before_the_pause_ended_keeps_the_time_of_its_arrival(
+class Pausing(Heard):
+    """Pauses at the first frame."""
+
+    connection: Connection | None = None
+
+    def on_frame(self, frame: Frame) -> None:
+        super().on_frame(frame)
+        if len(self.frames) == 1 and self.connection is not None:
+            self.connection.pause()
+
+
+def test_a_frame_that_came_before_the_pause_keeps_its_place_and_the_time_of_its_arrival(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ticks = count(1)
-    dated = asyncio.Event()
+    dated: list[int] = []
+    second_dated = asyncio.Event()
 
     def now() -> int:
-        dated.set()
-        return next(ticks)
+        dated.append(next(ticks))
+        if len(dated) == 2:
+            second_dated.set()
+        return dated[-1]
 
     monkeypatch.setattr("time.time_ns", now)
 
-    async def serve(ws: web.WebSocketResponse, request: web.Request) -> None:
-        await ws.send_str("a")
-        await silent(ws, request)
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(7)  # the client is there
+        writer.write(b"\x81\x01a\x81\x01b")
+        await reader.read(100)
+        writer.write(b"\x81\x01c")
+        await reader.read(100)
 
     async def main() -> None:
-        heard = Heard()
-        async with listening(serve) as url, connected(url, heard) as connection:
-            connection.pause()
-            await asyncio.wait_for(dated.wait(), WITHIN)
-            assert heard.frames == []
+        heard = Pausing()
+        async with raw(serve) as url, connected(url, heard) as connection:
+            heard.connection = connection
+            connection.send(b"x")
+            await asyncio.wait_for(second_dated.wait(), WITHIN)
+            assert heard.payloads == [b"a"]
             for _ in range(100):
                 next(ticks)
             connection.resume()
+            connection.send(b"y")
+            await heard.until_frames(3)
+        assert heard.frames == [Frame(b"a", 1), Frame(b"b", 2), Frame(b"c", 103)]
+
+    run(main())
+
+
+def test_what_was_read_before_the_peer_was_lost_comes_before_the_ending() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(7)
+        writer.write(b"\x81\x01a\x81\x01b\x81\x01c\x88\x02\x03\xe9")
+        await reader.read(100)
+
+    async def main() -> None:
+        heard = Pausing()
+        async with raw(serve) as url, connected(url, heard) as connection:
+            heard.connection = connection
+            connection.send(b"x")
             await heard.until_frames(1)
-        assert heard.frames == [Frame(b"a", 1)]
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert (heard.payloads, heard.endings) == ([b"a"], [])
+            connection.resume()
+            assert await heard.until_ended() == Ending(1001, "closed by the exchange")
+        assert heard.payloads == [b"a", b"b", b"c"]
+
+    run(main())
+
+
+def test_nothing_is_handed_on_after_our_close() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(7)
+        writer.write(b"\x81\x01a\x81\x01b")
+        await reader.readexactly(8)  # our close
+        writer.write(b"\x81\x01c\x88\x02\x03\xe8")
+        await reader.read(100)
+
+    async def main() -> None:
+        heard = Pausing()
+        async with raw(serve) as url, connected(url, heard) as connection:
+            heard.connection = connection
+            connection.send(b"x")
+            await heard.until_frames(1)
+            await connection.close()
+        assert (heard.payloads, heard.endings) == ([b"a"], [Ending(1000, "closed by us")])
 
     run(main())
 
@@ -478,14 +821,39 @@ def test_a_reset_is_abnormal() -> None:
         (b"\x83\x00", 1002),
         (b"\xc1\x01a", 1002),
         (b"\x88\x02\x00\x01", 1002),
+        (b"\x88\x02\x00\x00", 1002),
+        (b"\x88\x01\x03", 1002),
         (b"\x88\x04\x03\xe8\xff\xfe", 1007),
+        (b"\x81\x02\xff\xfe", 1007),
+        (b"\x01\x01\xe2\x80\x01\x82", 1007),
+        (b"\x80\x01a", 1002),
+        (b"\x01\x01a\x81\x01b", 1002),
+        (b"\xa1\x01a", 1002),
+        (b"\x91\x01a", 1002),
+        (b"\x09\x01a", 1002),
+        (b"\x89\x7e\x00\x80" + b"p" * 128, 1002),
+        (
+            b"".join(head + b"\x7f" + struct.pack("!Q", 6 * MEGA) + b"x" * (6 * MEGA) for head in (b"\x02", b"\x80")),
+            1009,
+        ),
     ],
     ids=[
         "a frame above 10 MiB",
         "an opcode of no meaning",
         "compressed unasked",
         "a close code of no meaning",
-        "no utf-8",
+        "a close code of nought",
+        "half a close code",
+        "a reason that is no utf-8",
+        "a text that is no utf-8",
+        "fragments that together are no utf-8",
+        "a continuation of nothing",
+        "a message inside of another",
+        "the second reserved bit",
+        "the third reserved bit",
+        "a ping in fragments",
+        "a ping of 128 bytes",
+        "fragments that together are above 10 MiB",
     ],
 )
 def test_what_breaks_the_protocol_is_an_ending_with_its_error(payload: bytes, code: int) -> None:
@@ -497,11 +865,31 @@ def test_what_breaks_the_protocol_is_an_ending_with_its_error(payload: bytes, co
         heard = Heard()
         async with raw(serve) as url, connected(url, heard):
             ending = await heard.until_ended()
-        assert ending.code == code
-        assert ending.reason
+        assert (ending.code, ending.reason != "", ending.error is not None) == (code, True, True)
         assert heard.frames == []
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"), [(b"\x83\x00", 1002), (b"\x81\x01\xff", 1007), (b"\x88\x02\x00\x01", 1002)]
+)
+def test_the_exchange_is_told_how_it_broke_the_protocol_and_frames_before_are_kept(payload: bytes, code: int) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x81\x01a" + payload)
+        head, mask = await reader.readexactly(2), await reader.readexactly(4)
+        masked = await reader.readexactly(head[1] & 0x7F)
+        told.append((head[0], int.from_bytes(bytes(byte ^ mask[i] for i, byte in enumerate(masked[:2])), "big")))
+
+    async def main() -> None:
+        heard = Heard()
+        async with raw(serve) as url, connected(url, heard):
+            assert (await heard.until_ended()).code == code
+        assert heard.payloads == [b"a"]
+
+    told: list[tuple[int, int]] = []
+    run(main())
+    assert told == [(0x88, code)]
 
 
 def test_a_close_by_us_is_clean_and_the_exchange_is_told() -> None:
@@ -576,13 +964,22 @@ def test_an_exchange_that_never_answers_our_close_is_left_within_two_seconds(cha
 
 
 def test_an_exchange_that_takes_nothing_is_left_after_a_thousand_frames() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await left.wait()
+
     async def main() -> None:
         heard = Heard()
-        async with listening(silent) as url, connected(url, heard) as connection:
-            for _ in range(1_001):
-                connection.send(b"x")
+        async with raw(serve) as url, connected(url, heard) as connection:
+            for _ in range(5_000):  # some megabytes are the kernel's
+                connection.send(b"x" * 20_000)
+                await asyncio.sleep(0)
+                if heard.endings:
+                    break
             assert await heard.until_ended() == Ending(1006, "1000 frames could not be sent")
+            left.set()
 
+    left = asyncio.Event()
     run(main())
 
 
@@ -607,7 +1004,7 @@ def test_a_transport_that_is_closed_ends_its_connections() -> None:
     async def main() -> None:
         heard = Heard()
         async with listening(silent) as url:
-            transport = NativeTransport(Network(rest=(), websocket={}))
+            transport = CHOSEN.transport()
             connection = await transport.connect(Located(url), heard.on_frame, heard.on_close)
             await transport.close()
             await heard.until_ended()
@@ -641,6 +1038,7 @@ def test_connections_of_one_transport_end_apart() -> None:
         (429, {"Retry-After": "9"}, RetryableError, RateLimitedError),
         (451, {}, RetryableError, ExchangeUnavailableError),
         (503, {}, RetryableError, ExchangeUnavailableError),
+        (520, {}, RetryableError, ExchangeUnavailableError),
     ],
 )
 def test_a_refused_upgrade_is_the_error_of_its_status(
@@ -654,7 +1052,7 @@ def test_a_refused_upgrade_is_the_error_of_its_status(
             error = await refused(url)
             assert isinstance(error, group)
             assert isinstance(error, kind)
-            assert str(error) == f"GET {url}: {status} Invalid response status"
+            assert str(error) == f"GET {url}: {status} instead of a WebSocket"
             if isinstance(error, RateLimitedError):
                 assert error.retry_after == 9.0
 
@@ -669,7 +1067,7 @@ def test_a_host_that_speaks_no_websocket_says_so() -> None:
         async with answering(page) as url:
             error = await refused(url)
             assert type(error) is ExchangeUnavailableError
-            assert str(error) == f"{url} does not speak WebSocket: Invalid response status"
+            assert str(error) == f"{url} does not speak WebSocket: it answered 200"
 
     run(main())
 
@@ -698,7 +1096,7 @@ def test_a_wrong_challenge_is_no_websocket() -> None:
         async with speaking(serve) as url:
             error = await refused(url)
             assert type(error) is ExchangeUnavailableError
-            assert str(error) == f"{url} does not speak WebSocket: Invalid challenge response"
+            assert str(error) == f"{url} does not speak WebSocket: its answer to the upgrade is wrong"
 
     run(main())
 
@@ -751,11 +1149,48 @@ def test_a_host_that_speaks_no_tls_says_so() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "ws://a..b"])
+def test_a_host_that_hangs_up_at_the_upgrade_is_lost() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+
+    async def main() -> None:
+        async with speaking(serve) as url:
+            error = await refused(url)
+            assert type(error) is ConnectionLostError
+            assert str(error).startswith(f"cannot reach {url} (")
+
+    run(main())
+
+
+def test_a_dial_that_is_cancelled_leaves_nothing_behind() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        asked.set()
+        assert await reader.read() != b"x"
+        hung_up.set()
+
+    async def main() -> None:
+        heard = Heard()
+        transport = CHOSEN.transport()
+        async with speaking(serve) as url:
+            dialling = asyncio.create_task(transport.connect(Located(url), heard.on_frame, heard.on_close))
+            await asyncio.wait_for(asked.wait(), WITHIN)
+            dialling.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await dialling
+            await asyncio.wait_for(hung_up.wait(), WITHIN)
+        await transport.close()
+        assert (heard.frames, heard.endings) == ([], [])
+
+    asked, hung_up = asyncio.Event(), asyncio.Event()
+    run(main())
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "https://127.0.0.1", "ws://", "ws://a:b"])
 def test_what_is_no_url_is_the_users_to_edit(url: str) -> None:
     async def main() -> None:
         error = await refused(url)
         assert type(error) is ConfigError
-        assert str(error) == f"{url!r} is not a URL → write https://host or wss://host"
+        assert str(error) == f"{url!r} is not a URL → write wss://host"
 
     run(main())

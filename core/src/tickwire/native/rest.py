@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC
@@ -24,6 +26,7 @@ from tickwire.model.errors import (
     RequestRejectedError,
     TickwireError,
 )
+from tickwire.native.proxies import Proxy, proxy_errors
 from tickwire.plugin.protocols import Request, Response
 
 __all__ = ["NativeRestClient", "lost", "make_session", "status_error"]
@@ -32,15 +35,25 @@ T = TypeVar("T")
 
 _DIGITS = 10
 _QUOTED = 200
+_LOST = (aiohttp.ClientError, TimeoutError, OSError, UnicodeError)
 _FOR_NOW = (403, 408, 425, 451)
 
 
-def make_session() -> aiohttp.ClientSession:
-    """Make the one session of a transport: no cookies, no proxies from the environment, no redirects followed."""
+def make_session(tls: ssl.SSLContext | None = None, proxy: Proxy | None = None) -> aiohttp.ClientSession:
+    """Make a session: no cookies, no proxies from the environment, no redirects followed.
+
+    Args:
+        tls: Whom to trust; ``None``: the system's authorities.
+        proxy: Everything goes through it; ``None``: direct.
+    """
     from tickwire.native.version import USER_AGENT
 
+    context = True if tls is None else tls
     return aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": USER_AGENT}, middlewares=(_refuse_redirect,)
+        connector=aiohttp.TCPConnector(ssl=context) if proxy is None else proxy.connector(ssl=context),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT},
+        middlewares=(_refuse_redirect,),
     )
 
 
@@ -68,6 +81,7 @@ class NativeRestClient:
         timeout: float = 10.0,
         now: Callable[[], Nanos] = time.time_ns,
         session: aiohttp.ClientSession | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         """Make a client.
 
@@ -76,12 +90,15 @@ class NativeRestClient:
             timeout: Seconds for one whole request.
             now: Dates the answers.
             session: Use this one and leave it open; ``None``: make and close one.
+            proxy: What the session goes through; a lent one was made with it.
         """
         self._base_url = base_url.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._now = now
         self._session = session
         self._owns_session = session is None
+        self._proxy = proxy
+        self._losses = _LOST + (proxy_errors() if proxy is not None else ())
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,7 +125,7 @@ class NativeRestClient:
             ConnectionLostError: No complete answer within the time-out.
         """
         if self._session is None:
-            self._session = make_session()
+            self._session = make_session(proxy=self._proxy)
         url = f"{self._base_url}{request.path}"
         try:
             async with self._session.request(
@@ -123,8 +140,8 @@ class NativeRestClient:
                 body = await answer.read()
                 received = self._now()
                 response = Response(answer.status, answer.headers, body, received)
-        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
-            raise lost(url, error) from error
+        except self._losses as error:
+            raise lost(url, error, self._proxy) from error
         if 200 <= response.status < 300:
             return response
         raise status_error(request, response, received)
@@ -143,24 +160,38 @@ class NativeRestClient:
             raise DecodeError(f"{request.method} {request.path}: {error}; it begins {response.body[:60]!r}") from error
 
 
-def lost(url: str, error: BaseException) -> TickwireError:
+def lost(url: str, error: BaseException, proxy: Proxy | None = None, what: str = "the request") -> TickwireError:
     """Say in words why a host was not reached, or an answer not completed."""
+    failed = proxy.failed(what, error) if proxy is not None else None
+    if failed is not None:
+        return failed
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
         return ConfigError(f"{url!r} is not a URL", hint="write https://host or wss://host")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        why = "name not resolved"
-    elif isinstance(error, aiohttp.ClientConnectorCertificateError):
-        why = f"its certificate is not trusted: {error.certificate_error}; SSL_CERT_FILE names another authority"
-    elif isinstance(error, aiohttp.ClientSSLError):
-        why = f"TLS failed: {error}"
-    elif isinstance(error, aiohttp.ClientConnectorError):
-        why = os.strerror(error.errno).lower() if error.errno else str(error.os_error)
-    elif isinstance(error, TimeoutError):
-        why = "no answer within the time-out"
-    else:
-        text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
-        why = " ".join(text.split()) or type(error).__name__
-    return ConnectionLostError(f"cannot reach {url.partition('?')[0]} ({why})")
+    where = url.partition("?")[0]
+    if proxy is None:
+        return ConnectionLostError(f"cannot reach {where} ({_why(error)})")
+    return ConnectionLostError(f"cannot reach {where} ({_why(error)}, through the {proxy})", hint=proxy.hint)
+
+
+def _why(error: BaseException) -> str:
+    # aiohttp knows TLS errors of its own connections by name, those through a proxy as some OSError
+    refused_by = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
+    refused_by = getattr(refused_by, "certificate_error", refused_by)
+    if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
+        return "name not resolved"
+    # before ssl.SSLError and OSError: it is one of each
+    if isinstance(refused_by, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {refused_by}; tls.ca_file or SSL_CERT_FILE names another authority"
+    if isinstance(error, aiohttp.ClientSSLError) or isinstance(refused_by, ssl.SSLError):
+        return f"TLS failed: {error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return os.strerror(error.errno).lower() if error.errno else str(error.os_error)
+    if isinstance(error, TimeoutError):
+        return "no answer within the time-out"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def status_error(request: Request, response: Response, now: Nanos) -> TickwireError:

@@ -1,175 +1,200 @@
-"""WebSocket connections over aiohttp: each frame to a synchronous callback, each ending a value, once."""
+"""What both WebSocket engines share: limits, the endings' words, what a refused upgrade means, pings of an idle peer.
+
+An engine is a module with ``connect``: picows (``ws_picows``) where it is installed, else aiohttp (``ws_aiohttp``).
+Both keep to one contract: each message reaches ``on_frame`` whole and as bytes, each ending ``on_close`` once, last.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
-from typing import Any
+import ssl
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Final
 
-import aiohttp
+import attrs
+from yarl import URL
 
 from tickwire.model.clock import Nanos
-from tickwire.model.errors import ExchangeUnavailableError, TickwireError
-from tickwire.native.rest import lost, status_error
+from tickwire.model.errors import ConfigError, ExchangeUnavailableError, TickwireError
+from tickwire.native.proxies import Proxy
+from tickwire.native.rest import status_error
 from tickwire.plugin.protocols import Ending, Frame, Located, Request, Response
 
-__all__ = ["AiohttpConnection", "connect"]
+__all__ = [
+    "ABNORMAL", "CLOSED_BY_US", "CLOSE_WITHIN", "LOST", "MAX_FRAME", "OUTBOX", "OVERFLOW", "Dial", "Engine", "Pulse",
+    "Violation", "choose_engine", "closed_by_the_exchange", "raised_by_us", "unanswered", "upgrade_refused",
+    "websocket_url",
+]  # fmt: skip
 
-MAX_FRAME = 10 * 2**20
-_OUTBOX = 1_000
-_ABNORMAL = 1006
-_CLOSE_WITHIN = 1.0
-_TEXT, _BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
+MAX_FRAME: Final = 10 * 2**20
+"""Bytes of one message, after inflating; a longer one ends the connection with 1009."""
+
+OUTBOX: Final = 1_000
+"""A socket that does not take that many frames is broken."""
+
+CLOSE_WITHIN: Final = 1.0
+"""Seconds the exchange has to answer our close."""
+
+ABNORMAL: Final = 1006
+CLOSED_BY_US: Final = Ending(1000, "closed by us")
+LOST: Final = "lost without a close frame"
+OVERFLOW: Final = Ending(ABNORMAL, f"{OUTBOX} frames could not be sent")
+
+_MODULES = {"picows": "tickwire.native.ws_picows", "aiohttp": "tickwire.native.ws_aiohttp"}
+_INSTALL = "pip install 'tickwire[speed]'"
 
 
-async def connect(
-    session: aiohttp.ClientSession,
-    located: Located,
-    on_frame: Callable[[Frame], None],
-    on_close: Callable[[Ending], None],
-    *,
-    timeout: float,
-    now: Callable[[], Nanos] = time.time_ns,
-) -> AiohttpConnection:
-    """Dial.
+@attrs.frozen
+class Engine:
+    """What carries the frames.
 
-    Args:
-        session: Of the transport.
-        located: Where to, with which headers.
-        on_frame: Called for each text or binary frame, payload as bytes.
-        on_close: Called exactly once, last.
-        timeout: Seconds for dialling and the upgrade.
-        now: Dates the frames.
+    Attributes:
+        name: ``picows`` or ``aiohttp``.
+        reason: Why this one, if it is not the fastest or was chosen; else empty.
+    """
+
+    name: str
+    reason: str = ""
+
+    @property
+    def module(self) -> str:
+        """Where its ``connect`` is."""
+        return _MODULES[self.name]
+
+
+def choose_engine(name: str | None = None) -> Engine:
+    """Give the engine that was asked for, else the fastest installed.
 
     Raises:
-        RetryableError: Not reached, or the upgrade was refused for now.
-        RefusedError: The upgrade was refused for good.
+        ConfigError: There is no such engine, or it is not installed.
+    """
+    if name is not None and name not in _MODULES:
+        raise ConfigError(f"there is no WebSocket engine {name!r}", hint=f"one of {', '.join(_MODULES)}")
+    is_installed = find_spec("picows") is not None
+    if name == "picows" and not is_installed:
+        raise ConfigError("the WebSocket engine picows is not installed", hint=_INSTALL)
+    if name is not None:
+        return Engine(name, "as configured")
+    return Engine("picows") if is_installed else Engine("aiohttp", f"picows not installed: {_INSTALL}")
+
+
+@attrs.frozen
+class Dial:
+    """One connection to make.
+
+    Attributes:
+        located: Where to, with which headers.
+        on_frame: Called for each text or binary message, payload as bytes.
+        on_close: Called exactly once, last.
+        timeout: Seconds for dialling, proxy, TLS and the upgrade together.
+        now: Dates the frames.
+        tls: Whom to trust.
+        proxy: Through which; ``None``: direct.
+        compress: Offer permessage-deflate.
+        ping_every: Seconds after which an idle peer is pinged.
+    """
+
+    located: Located
+    on_frame: Callable[[Frame], None]
+    on_close: Callable[[Ending], None]
+    timeout: float
+    now: Callable[[], Nanos]
+    tls: ssl.SSLContext | None = None
+    proxy: Proxy | None = None
+    compress: bool = False
+    ping_every: float = 20.0
+
+
+class Violation(Exception):
+    """The peer broke the protocol; the connection ends with this close code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+    def ending(self) -> Ending:
+        """Say it as a value."""
+        return Ending(self.code, str(self), self)
+
+
+def websocket_url(text: str) -> URL:
+    """Read a URL as users and plugins write it; what must be escaped is.
+
+    Raises:
+        ConfigError: It is not a WebSocket's.
     """
     try:
-        async with asyncio.timeout(timeout):
-            socket = await session.ws_connect(
-                located.url,
-                headers=located.headers,
-                max_msg_size=MAX_FRAME,
-                timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_WITHIN),
-                decode_text=False,
-            )
-    except aiohttp.WSServerHandshakeError as error:
-        raise _upgrade_refused(located.url, error, now()) from error
-    except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
-        raise lost(located.url, error) from error
-    return AiohttpConnection(socket, on_frame, on_close, now)
+        url = URL(text)
+        is_one = url.scheme in ("ws", "wss") and bool(url.host)
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise ConfigError(f"{text!r} is not a URL", hint="write wss://host")
+    return url
 
 
-def _upgrade_refused(url: str, error: aiohttp.WSServerHandshakeError, now: Nanos) -> TickwireError:
-    if error.status == 101 or 200 <= error.status < 300:
-        return ExchangeUnavailableError(f"{url} does not speak WebSocket: {error.message}")
-    answer = Response(error.status, error.headers or {}, error.message.encode(), now)
-    return status_error(Request("GET", url), answer, now)
+def upgrade_refused(url: str, status: int, headers: Mapping[str, str], now: Nanos) -> TickwireError:
+    """Turn the answer to an upgrade into the error that says what to do next."""
+    if status == 101 or 200 <= status < 300:
+        why = "its answer to the upgrade is wrong" if status == 101 else f"it answered {status}"
+        return ExchangeUnavailableError(f"{url} does not speak WebSocket: {why}")
+    if 300 <= status < 400:
+        target = headers.get("Location", "nowhere").partition("?")[0]
+        return ExchangeUnavailableError(f"GET {url.partition('?')[0]}: {status}, a redirect to {target}")
+    answer = Response(status, headers, b"instead of a WebSocket", now)
+    return status_error(Request("GET", url.partition("?")[0]), answer, now)
 
 
-class AiohttpConnection:
-    """One open socket with its reader and its writer."""
+def closed_by_the_exchange(code: int, reason: str) -> Ending:
+    """Say with which code and words; without a code it counts as abnormal."""
+    return Ending(code or ABNORMAL, reason or "closed by the exchange")
 
-    def __init__(
-        self,
-        socket: aiohttp.ClientWebSocketResponse[bool],
-        on_frame: Callable[[Frame], None],
-        on_close: Callable[[Ending], None],
-        now: Callable[[], Nanos],
-    ) -> None:
-        self._socket = socket
-        self._on_frame = on_frame
-        self._on_close = on_close
-        self._now = now
-        self._outbox: asyncio.Queue[bytes] = asyncio.Queue(_OUTBOX)
-        self._may_read = asyncio.Event()
-        self._may_read.set()
-        self._is_closing = False
-        self._overflow = False
-        self._task = asyncio.create_task(self._run(), name="tickwire socket")
 
-    def send(self, payload: bytes) -> None:
-        """Queue a text frame; on a closing connection it is dropped.
+def raised_by_us(error: Exception) -> Ending:
+    """Say what a callback raised: also that is an ending, not lost."""
+    return Ending(ABNORMAL, f"{type(error).__name__}: {error}", error)
 
-        A socket that does not take 1,000 frames is broken: it is closed.
-        """
-        try:
-            self._outbox.put_nowait(payload)
-        except asyncio.QueueFull:
-            self._overflow = True
-            # not at once: a task cancelled before its first step never gets to call on_close
-            asyncio.get_running_loop().call_soon(self._task.cancel)
 
-    def pause(self) -> None:
-        """Stop reading; the kernel's buffer then stops the exchange."""
-        self._may_read.clear()
+def unanswered(seconds: float) -> Ending:
+    """Say that the peer is gone though nobody told us."""
+    return Ending(ABNORMAL, f"no answer to a ping within {seconds:g} s")
 
-    def resume(self) -> None:
-        """Read again."""
-        self._may_read.set()
 
-    async def close(self) -> None:
-        """Close cleanly, within a second; a second call is harmless."""
-        if not self._is_closing:
-            self._is_closing = True
-            self._may_read.set()
-            await self._close_socket()
-        await asyncio.wait([self._task])
+class Pulse:
+    """Pings a peer that is idle, and tells when it does not answer: a half-open socket says nothing by itself.
 
-    async def _run(self) -> None:
-        writer = asyncio.create_task(self._write(), name="tickwire socket writer")
-        ending = Ending(_ABNORMAL, "cancelled")
-        try:
-            ending = await self._read()
-        except asyncio.CancelledError:
-            if not self._overflow:
-                raise
-            ending = Ending(_ABNORMAL, f"{_OUTBOX} frames could not be sent")
-        except Exception as error:  # the task's outermost edge: also what a callback raises is an ending, not lost
-            ending = Ending(_ABNORMAL, f"{type(error).__name__}: {error}", error)
-        finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
-            await self._close_socket()
-            self._on_close(ending)
+    Attributes:
+        heard: Set by the engine whenever the peer said anything.
+    """
 
-    async def _close_socket(self) -> None:
-        # aiohttp waits a second for each frame that comes before the peer's close: a busy peer would keep it for ever
-        try:
-            async with asyncio.timeout(_CLOSE_WITHIN):
-                await self._socket.close()
-        except TimeoutError:
-            pass
+    def __init__(self, every: float, is_paused: Callable[[], bool]) -> None:
+        """Take how many seconds of silence are too many, and whether we listen at all."""
+        self.heard = True
+        self._every = every
+        self._is_paused = is_paused
+        self._has_pinged = False
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def _read(self) -> Ending:
-        receive, now, on_frame, may_read = self._socket.receive, self._now, self._on_frame, self._may_read
-        while True:
-            message = await receive()
-            kind = message.type
-            if kind is _TEXT or kind is _BINARY:
-                frame = Frame(message.data, now())
-                if not may_read.is_set():
-                    await may_read.wait()
-                on_frame(frame)
-            else:
-                return self._ending(message)
+    def start(self, ping: Callable[[], None], dead: Callable[[Ending], None]) -> None:
+        """Begin; ``dead`` is called at most once."""
+        self._ping, self._dead = ping, dead
+        self._timer = asyncio.get_running_loop().call_later(self._every, self._beat)
 
-    def _ending(self, message: Any) -> Ending:
-        if self._is_closing:
-            return Ending(1000, "closed by us")
-        if message.type is aiohttp.WSMsgType.CLOSE:
-            return Ending(message.data or _ABNORMAL, message.extra or "closed by the exchange")
-        error = self._socket.exception()
-        if message.type is aiohttp.WSMsgType.ERROR:
-            return Ending(self._socket.close_code or _ABNORMAL, str(error) or "protocol error", error)
-        return Ending(_ABNORMAL, "lost without a close frame", error)
+    def stop(self) -> None:
+        """End."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    async def _write(self) -> None:
-        while True:
-            payload = await self._outbox.get()
-            try:
-                await self._socket.send_frame(payload, _TEXT)
-            except (ConnectionError, aiohttp.ClientError):
-                return  # the reader sees the same ending and reports it
+    def _beat(self) -> None:
+        if self.heard or self._is_paused():
+            self._has_pinged = self.heard = False
+        elif self._has_pinged:
+            self._timer = None
+            self._dead(unanswered(self._every))
+            return
+        else:
+            self._has_pinged = True
+            self._ping()
+        self._timer = asyncio.get_running_loop().call_later(self._every, self._beat)

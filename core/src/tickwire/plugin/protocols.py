@@ -188,6 +188,10 @@ class Network:
         proxy_rest: Proxy URL for HTTP, ``None``: direct.
         proxy_websocket: Proxy URL for sockets, ``None``: direct.
         timeout: Seconds for one request or one dial.
+        engine: Of the WebSocket, ``picows`` or ``aiohttp``; ``None``: the fastest that is installed.
+        tls_ca_file: PEM file; only its authorities are trusted. ``None``: the system's.
+        compress: Offer permessage-deflate to the exchange.
+        path: Where in the configuration these settings stand, for messages, e.g. ``exchanges.binance``.
     """
 
     rest: tuple[str, ...]
@@ -195,6 +199,10 @@ class Network:
     proxy_rest: str | None = None
     proxy_websocket: str | None = None
     timeout: float = 10.0
+    engine: str | None = None
+    tls_ca_file: str | None = None
+    compress: bool = False
+    path: str = ""
 
 
 @attrs.frozen
