@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import typer
 
 from tickwire.cli.doctor import doctor
+from tickwire.cli.loop import loop_words, run_loop
 from tickwire.cli.plugins import plugins
 from tickwire.model.errors import (
     ConfigError,
@@ -20,8 +24,10 @@ from tickwire.model.errors import (
     PluginLoadError,
     UnknownExchangeError,
 )
+from tickwire.native.ws import choose_engine
 
 Install = Callable[..., None]
+ENGINE = "; ".join(filter(None, attrs.astuple(choose_engine())))
 _HEAD = """
 from tickwire.model.channels import Channel
 from tickwire.plugin import *
@@ -224,11 +230,11 @@ def test_doctor_explains_who_serves_an_exchange_and_with_what(
     install("acme", _NATIVE)
     install("many", _GENERIC)
     doctor("acme")
-    assert report(capsys)[:17] == [
+    assert report(capsys)[:18] == [
         ("acme", "tickwire-acme 0.1.0, native: native over generic; also claimed by many (generic)"),
         (
             "strategies",
-            "symbols: acme · transport: tickwire (aiohttp) · routing: acme · auth: acme, once credentials are set",
+            f"symbols: acme · transport: tickwire ({ENGINE}) · routing: acme · auth: acme, once credentials are set",
         ),
         (
             "channels",
@@ -251,9 +257,47 @@ def test_doctor_explains_who_serves_an_exchange_and_with_what(
         ("", "public wss://ws.acme.example"),
         ("", "private wss://ws.acme.example/p"),
         ("limits", "default 6,000 per 60 s"),
+        ("event loop", loop_words()),
         ("simulator", "tickwire simulate acme"),
         ("documented", "https://docs.acme.example"),
     ]
+
+
+@pytest.fixture
+def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(name: str) -> Any:
+        return None if name in ("picows", "uvloop") else find_spec(name)
+
+    monkeypatch.setattr("tickwire.native.ws.find_spec", find)
+    monkeypatch.setattr("tickwire.cli.loop.find_spec", find)
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_doctor_says_what_would_be_faster(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install("acme", _NATIVE)
+    doctor("acme")
+    words = dict(report(capsys))
+    assert "tickwire (aiohttp; picows not installed: pip install 'tickwire[speed]')" in words["strategies"]
+    assert words["event loop"] == "asyncio (uvloop not installed: pip install 'tickwire[speed]')"
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_an_engine_that_is_not_installed_is_named_with_its_remedy() -> None:
+    with pytest.raises(ConfigError, match=r"picows is not installed → pip install 'tickwire\[speed\]'$"):
+        choose_engine("picows")
+
+
+def test_an_engine_that_was_chosen_is_used_and_an_unknown_one_refused() -> None:
+    assert attrs.astuple(choose_engine("aiohttp")) == ("aiohttp", "as configured")
+    with pytest.raises(ConfigError, match=r"no WebSocket engine 'curl' → one of picows, aiohttp$"):
+        choose_engine("curl")
+
+
+def test_commands_run_on_the_loop_that_doctor_names() -> None:
+    async def module() -> str:
+        return type(asyncio.get_running_loop()).__module__
+
+    assert run_loop(module()).split(".")[0] == loop_words().split(" ")[0]
 
 
 def test_doctor_shows_plugins_that_are_not_used(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
@@ -296,7 +340,7 @@ def test_doctor_examines_an_entry_of_the_config(
     told = report(capsys)
     assert told[1] == (
         "strategies",
-        "symbols: acme · auth: hsm (wraps acme) · transport: tickwire (aiohttp) · routing: acme",
+        f"symbols: acme · auth: hsm (wraps acme) · transport: tickwire ({ENGINE}) · routing: acme",
     )
     assert told[6:12] == [
         ("credentials", "api_key set · api_secret not set · extra set"),
@@ -339,7 +383,9 @@ def test_doctor_as_json_is_complete(install: Install, config: Path, capsys: pyte
         "rule": "the only plugin that serves it",
         "rejected": [],
         "strategies": {"symbols": "acme", "auth": "hsm (wraps acme)", "transport": "tickwire", "routing": "acme"},
-        "engine": "aiohttp",
+        "engine": choose_engine().name,
+        "engine_reason": choose_engine().reason or None,
+        "event_loop": loop_words(),
         "extensions": ["hsm"],
         "book": {
             "start": "socket",

@@ -71,8 +71,16 @@ class _Case:
 
     @property
     def engine(self) -> str | None:
-        engine = getattr(self.wiring.transport, "engine", None) if self.wiring is not None else None
-        return engine if isinstance(engine, str) else None
+        return self._of_transport("engine")
+
+    @property
+    def engine_reason(self) -> str | None:
+        return self._of_transport("engine_reason")
+
+    # a plugin's own transport may say it or not
+    def _of_transport(self, name: str) -> str | None:
+        text = getattr(self.wiring.transport, name, None) if self.wiring is not None else None
+        return text if isinstance(text, str) and text else None
 
     @property
     def credentials(self) -> Mapping[str, bool]:
@@ -142,6 +150,7 @@ def _examine(registry: Registry, selection: Selection, entry: ExchangeConfig, *,
 
 
 def _data(case: _Case) -> dict[str, object]:
+    from tickwire.cli.loop import loop_words
     from tickwire.cli.plugins import claim_data, record_data
 
     return {
@@ -151,6 +160,8 @@ def _data(case: _Case) -> dict[str, object]:
         "rejected": [claim_data(claim) for claim in case.selection.rejected],
         "strategies": case.suppliers,
         "engine": case.engine,
+        "engine_reason": case.engine_reason,
+        "event_loop": loop_words(),
         "extensions": list(case.entry.extensions),
         "channels": {channel: attrs.asdict(each) for channel, each in case.info.channels.items()},
         "book": _book_data(case.info),
@@ -175,6 +186,7 @@ def _book_data(info: ExchangeInfo) -> dict[str, object] | None:
 def _rows(case: _Case) -> list[tuple[str, str]]:
     from tickwire.cli.declared import channel_table, limit_words
     from tickwire.cli.layout import columns
+    from tickwire.cli.loop import loop_words
 
     info = case.info
     channels = columns(channel_table(info))
@@ -187,6 +199,7 @@ def _rows(case: _Case) -> list[tuple[str, str]]:
         ("options", options or ["none"]),
         ("network", _network_words(case)),
         ("limits", [limit_words(info)]),
+        ("event loop", [loop_words()]),
         ("simulator", [f"tickwire simulate {info.id}" if info.simulator else "none"]),
         ("documented", [info.docs_url] if info.docs_url else []),
         (
@@ -207,7 +220,7 @@ def _claim_words(case: _Case) -> str:
 def _strategy_words(case: _Case) -> str:
     if case.wiring is None:
         return "none: see the error"
-    engine = f" ({case.engine})" if case.engine else ""
+    engine = f" ({'; '.join(filter(None, (case.engine, case.engine_reason)))})" if case.engine else ""
     words = [f"{name}: {case.suppliers[name]}{engine if name == 'transport' else ''}" for name in case.suppliers]
     return " · ".join(words) + ("" if "auth" in case.suppliers else f" · auth: {_unasked(case)}")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from tickwire.cli.loop import run_loop
 from tickwire.model.errors import ConfigError
 from tickwire.plugin.registry import Registry
 from tickwire.run.arguments import network_of
@@ -39,7 +40,7 @@ def run_config(config: Config, duration: float | None = None) -> None:
     for entry, feed in zip(config.exchanges, runner.feeds, strict=True):
         say(_header(entry, registry, feed.wiring.plugin))
     try:
-        asyncio.run(_run(runner, duration))
+        run_loop(_run(runner, duration))
     finally:
         report = runner.report()
         for sink, failure in report.failures.items():
