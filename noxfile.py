@@ -18,6 +18,7 @@ PLUGINS = [package for package in PACKAGES if package.name != "core"]
 TESTED = [package for package in PACKAGES if (package / "tests").is_dir()]
 KESTREL = ROOT / "tests" / "kestrel"
 CCXT = "ccxt>=4.5.89"
+MYPY = "mypy>=1.18"
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "venv"
@@ -59,7 +60,7 @@ def types(session: nox.Session) -> None:
         *PLUGINS,
         KESTREL,
         CCXT,
-        "mypy>=1.18",
+        MYPY,
         "types-PyYAML",
         "nox",
         "numpy",
@@ -68,7 +69,7 @@ def types(session: nox.Session) -> None:
     for folder in [*folders, ROOT / "tests", ROOT / "examples", ROOT / "bench"]:
         if any(folder.rglob("*.py")):
             # one run a folder: test files of two packages may have the same name
-            extra = ["--exclude", "^tests/kestrel/"] if folder == ROOT / "tests" else []
+            extra = ["--exclude", "^tests/(kestrel|typing/snippets)/"] if folder == ROOT / "tests" else []
             session.run("mypy", "--config-file", "pyproject.toml", *extra, shown(folder))
     session.run("mypy", "--config-file", "pyproject.toml", "noxfile.py")
 
@@ -84,8 +85,8 @@ def tests(session: nox.Session, package: Path) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Test what no single package can: all plugins, Kestrel as a third party's, real third-party clients."""
-    install(session, core("testing", "ed25519", "tls", "speed"), *PLUGINS, KESTREL, CCXT)
+    """Test what no single package can: all plugins, Kestrel as a third party's, real clients, public types."""
+    install(session, core("testing", "ed25519", "tls", "speed"), *PLUGINS, KESTREL, CCXT, MYPY)
     session.run("python", "-m", "pip", "check")
     session.run("pytest", "tests", *session.posargs)
 

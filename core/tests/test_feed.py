@@ -58,10 +58,11 @@ def test_callbacks_are_called_by_kind_in_order_of_registration(toy: Toy) -> None
             return lambda event: called.append((name, type(event).__name__))
 
         feed = toy.feed()
-        for kind, name in [
+        kinds: list[tuple[Any, str]] = [
             (Trade, "trade"), (Event, "event"), (Trade[float], "generic"), (MarketEvent, "market"),
             (QualityEvent, "quality"), (Gap, "gap"), (Trade | Gap, "either"),
-        ]:  # fmt: skip
+        ]  # fmt: skip
+        for kind, name in kinds:
             feed.on(kind, note(name))
         async with feed:
             await toy.settle()
@@ -76,7 +77,7 @@ def test_callbacks_are_called_by_kind_in_order_of_registration(toy: Toy) -> None
 
 def test_a_kind_that_is_no_class_of_events_is_refused(toy: Toy) -> None:
     with pytest.raises(ConfigError, match=r"\'trades\' is no class of events → write feed\.on"):
-        toy.feed().on("trades", print)
+        toy.feed().on("trades", print)  # type: ignore[call-overload]
 
 
 def test_books_are_exactly_at_the_event_of_a_callback(toy: Toy) -> None:

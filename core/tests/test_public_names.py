@@ -46,6 +46,13 @@ def test_dir_lists_the_public_names_before_they_are_imported(package: str) -> No
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("names", ["", "tickwire", "tickwire.native", "tickwire.plugin"])
+def test_importing_warns_of_nothing(names: str) -> None:
+    code = f"import tickwire; {names and f'import {names} as p; [getattr(p, name) for name in p.__all__]'}"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'tickwire' has no attribute 'Fede'"):
         tickwire.Fede  # type: ignore[attr-defined] # noqa: B018

@@ -6,8 +6,8 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from types import TracebackType, UnionType
+from typing import Any, Self, TypeVar, overload
 
 from tickwire.feed.backoff import BackoffPolicy
 from tickwire.feed.buffer import EventBuffer
@@ -203,7 +203,11 @@ class Feed:
         return self._error
 
     # events
-    def on(self, kind: type[E] | Any, handle: Callable[[E], object]) -> None:
+    @overload
+    def on(self, kind: type[E], handle: Callable[[E], object]) -> None: ...
+    @overload
+    def on(self, kind: UnionType, handle: Callable[[Any], object]) -> None: ...  # Event, Trade | Gap
+    def on(self, kind: type[Any] | UnionType, handle: Callable[[Any], object]) -> None:
         """Call ``handle`` with each event of a kind, in order.
 
         A plain function runs on the read path, where ``books`` is exactly at its event; it must be quick. An ``async``
