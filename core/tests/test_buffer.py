@@ -15,7 +15,18 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tickwire.feed.buffer import EventBuffer, channel_of
 from tickwire.model.channels import Channel
 from tickwire.model.clock import ManualClock
-from tickwire.model.events import BookDelta, BookSnapshot, Quote, Trade
+from tickwire.model.events import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Funding,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Ticker,
+    Trade,
+)
 from tickwire.model.quality import Dropped, Event, Severity, Subscribed
 
 T = TypeVar("T")
@@ -176,6 +187,12 @@ def test_an_unknown_policy_is_refused() -> None:
         (delta(1), Channel.L2_BOOK),
         (BookSnapshot("toy", "SOL-USD", None, 1, (), ()), Channel.L2_BOOK),
         (Quote("toy", "SOL-USD", None, 1, None, None, None, None), Channel.L1_BOOK),
+        (Ticker("toy", "SOL-USD", None, 1, None, None, None, None, None, None, None, None, "24h"), Channel.TICKER),
+        (Candle("toy", "SOL-USD", None, 1, "1m", 1, 2, None, None, None, None, 0.0), Channel.CANDLES),
+        (MarkPrice("toy", "SOL-USD", None, 1, 1.0), Channel.MARK_PRICE),
+        (Funding("toy", "SOL-USD", None, 1, 0.0001), Channel.FUNDING),
+        (OpenInterest("toy", "SOL-USD", None, 1, 1.0), Channel.OPEN_INTEREST),
+        (Liquidation("toy", "SOL-USD", None, 1, None, None, None, 1.0), Channel.LIQUIDATIONS),
         (subscribed(1), Channel.QUALITY),
     ],
 )

@@ -58,8 +58,24 @@ def test_any_text_is_a_request_or_an_unsupported_channel_error(text: str) -> Non
 
 
 def test_subscribe_makes_the_same_requests_as_text() -> None:
-    made = [Subscribe.trades(), Subscribe.l1_book(), Subscribe.l2_book(depth=100, interval="100ms")]
-    assert made == [ChannelRequest.parse(t) for t in ("trades", "l1_book", "l2_book:depth=100,interval=100ms")]
+    made = {
+        "trades": Subscribe.trades(),
+        "l1_book": Subscribe.l1_book(),
+        "l2_book:depth=100,interval=100ms": Subscribe.l2_book(depth=100, interval="100ms"),
+        "ticker": Subscribe.ticker(),
+        "candles:interval=1m": Subscribe.candles("1m"),
+        "mark_price": Subscribe.mark_price(),
+        "funding": Subscribe.funding(),
+        "open_interest": Subscribe.open_interest(),
+        "liquidations": Subscribe.liquidations(),
+    }
+    assert made == {text: ChannelRequest.parse(text) for text in made}
+
+
+def test_a_subscription_to_candles_names_its_interval() -> None:
+    sol = Instrument("acme", "SOL-USDC", "SOL_USDC", "SOL", "USDC")
+    named = [Subscription(channel, sol, interval="1m") for channel in (Channel.CANDLES, Channel.L2_BOOK)]
+    assert [str(one) for one in named] == ["SOL-USDC candles:1m", "SOL-USDC l2_book"]
 
 
 def test_a_subscription_reads_as_symbol_and_channel() -> None:

@@ -5,7 +5,19 @@ from collections.abc import Iterable
 import pytest
 
 from tickwire.model.channels import Channel
-from tickwire.model.events import BookDelta, BookSnapshot, Quote, Side, Trade
+from tickwire.model.events import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Funding,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Side,
+    Ticker,
+    Trade,
+)
 from tickwire.model.quality import (
     Backfilled,
     Dropped,
@@ -84,6 +96,61 @@ def test_a_quote_line() -> None:
     quote = Quote[float]("backpack", "SOL-USDC", T0, T0, 98.96, 1.0, 98.97, 2.0, 7)
     (line,) = lines(quote)
     assert line.split()[2:] == ["quote", *"1.0 @ 98.96 | 98.97 @ 2.0 spread 0.01 seq 7 0.0 ms".split()]  # noqa: SIM905
+
+
+SOL = ("backpack", "SOL-USDC", None)
+
+
+def ticker(last: float, at: int = T0) -> Ticker[float]:
+    return Ticker(*SOL, at, last, None, 100.87, 101.19, 97.38, 15089.56, None, None, "24h")
+
+
+def candle(close: float | None, at: int = T0, interval: str = "1m", is_closed: bool = False) -> Candle[float]:
+    start = T0 - T0 % (60_000 * MS)
+    end = start + 60_000 * MS
+    if close is None:
+        return Candle(*SOL, at, interval, start, end, None, None, None, None, 0.0, is_closed=is_closed)
+    return Candle(*SOL, at, interval, start, end, 98.9, 99.1, 98.8, close, 27.93, is_closed=is_closed)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (ticker(98.98), "ticker 98.98 24h: open 100.87, 97.38–101.19 vol 15089.56"),
+        (Ticker(*SOL, T0, None, None, None, None, None, None, None, None, "24h"), "ticker – 24h: open –, ––– vol –"),
+        (candle(98.95), "candle 1m 15:04:00 98.9 → 98.95 (98.8–99.1) so far vol 27.93"),
+        (candle(98.95, is_closed=True), "candle 1m 15:04:00 98.9 → 98.95 (98.8–99.1) vol 27.93"),
+        (candle(None, is_closed=True), "candle 1m 15:04:00 no trade vol 0.0"),
+        (MarkPrice(*SOL, T0, 98.94, 98.94998504), "mark 98.94 index 98.94998504"),
+        (MarkPrice(*SOL, T0, 0.41, settlement=0.4), "mark 0.41 settlement 0.4"),
+        (Funding(*SOL, T0, 0.0000125, None, T0), "funding 0.00125 % paid at 15:04:31 estimate"),
+        (Funding(*SOL, T0, -0.01, is_final=True), "funding -1.0 % paid"),
+        (OpenInterest(*SOL, T0, 206529.68), "open 206529.68"),
+        (OpenInterest(*SOL, T0, 2.0, 5.0), "open 2.0 value 5.0"),
+        (Liquidation(*SOL, T0, Side.BUY, 98.7, None, 10.0, "7"), "forced BUY 98.7 × 10.0 liquidation #7"),
+        (Liquidation(*SOL, T0, None, None, None, 10.0), "forced – – × 10.0 liquidation"),
+    ],
+)
+def test_figures_are_lines(event: Event, expected: str) -> None:
+    (line,) = lines(event)
+    assert line.split()[2:] == expected.split()
+
+
+def test_a_figure_is_a_line_only_when_it_has_changed() -> None:
+    later = [ticker(98.98, T0 + MS), ticker(98.97, T0 + 2 * MS), MarkPrice(*SOL, T0, 98.97), ticker(98.97, T0 + 3 * MS)]
+    shown = lines(ticker(98.98), *later)
+    assert [line.split()[2:4] for line in shown] == [["ticker", "98.98"], ["ticker", "98.97"], ["mark", "98.97"]]
+
+
+def test_an_open_candle_is_a_line_every_ten_seconds_and_a_closed_one_always() -> None:
+    growing = [candle(float(second), T0 + second * 1_000 * MS) for second in range(22)]
+    last = candle(21.0, T0 + 22_000 * MS, is_closed=True)
+    assert [line.split()[7] for line in lines(*growing, last)] == ["0.0", "10.0", "20.0", "21.0"]
+
+
+def test_candles_of_two_intervals_do_not_hide_each_other() -> None:
+    shown = lines(candle(1.0), candle(1.0, interval="5m"))
+    assert [line.split()[3] for line in shown] == ["1m", "5m"]
 
 
 def test_a_book_line_comes_only_when_the_top_has_changed() -> None:
@@ -217,6 +284,14 @@ def test_the_summary_tells_repaired_unfilled_harmless_and_open_gaps_apart() -> N
     assert summary(*events) == (
         "61.2 s · no events · 2 gaps repaired (longest 0.10 s) · 1 gap not filled · 1 gap without loss · 1 open · "
         "nothing dropped"
+    )
+
+
+def test_the_summary_counts_figures() -> None:
+    events = (ticker(1.0), candle(1.0), MarkPrice(*SOL, T0, 1.0), Funding(*SOL, T0, 0.1), OpenInterest(*SOL, T0, 1.0))
+    assert summary(*events, Liquidation(*SOL, T0, None, None, None, 1.0)) == (
+        "61.2 s · 1 ticker · 1 candle · 1 mark price · 1 funding rate · 1 open interest figure · 1 liquidation · "
+        "no gaps · nothing dropped"
     )
 
 

@@ -17,12 +17,17 @@ import tickwire.model.quality as quality
 from tickwire import (
     BookDelta,
     BookSnapshot,
+    Candle,
     Channel,
     DecodeError,
     Event,
+    Funding,
     Instrument,
     InstrumentType,
+    Liquidation,
     MarketEvent,
+    MarkPrice,
+    OpenInterest,
     OptionType,
     QualityEvent,
     Quote,
@@ -31,6 +36,7 @@ from tickwire import (
     Side,
     SnapshotCause,
     SymbolParts,
+    Ticker,
     Trade,
     decode_event,
     encode_event,
@@ -61,7 +67,16 @@ def market_events(numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[MarketEv
         market(BookSnapshot, levels, levels, counts, counts, counts, st.sampled_from(SnapshotCause)),
         market(BookDelta, levels, levels, counts, counts, counts, counts),
         market(Quote, or_none, or_none, or_none, or_none, counts),
-    )
+        market(Ticker, *[or_none] * 7, counts, texts),
+        market(
+            Candle, texts, nanos, nanos, *[or_none] * 4, numbers, or_none, or_none, counts, st.none() | st.booleans(),
+            st.booleans(),
+        ),
+        market(Funding, numbers, st.none() | nanos, st.none() | nanos, st.booleans(), or_none),
+        market(MarkPrice, numbers, or_none, or_none),
+        market(OpenInterest, numbers, or_none),
+        market(Liquidation, side, or_none, or_none, numbers, st.none() | texts, st.none() | st.booleans()),
+    )  # fmt: skip
 
 
 HEAD = ("acme", "SOL-USDC", None, 7, Channel.TRADES, "public-1", Severity.WARNING)
@@ -93,7 +108,8 @@ def test_every_quality_event_reads_back_equal(event: QualityEvent) -> None:
 
 
 def test_every_event_class_is_tested_above_and_can_be_read_back() -> None:
-    tested = {type(event) for event in QUALITY} | {Trade, BookSnapshot, BookDelta, Quote}
+    figures = {Ticker, Candle, Funding, MarkPrice, OpenInterest, Liquidation}
+    tested = {type(event) for event in QUALITY} | {Trade, BookSnapshot, BookDelta, Quote} | figures
 
     def leaves(cls: type) -> set[type]:
         return {cls}.union(*map(leaves, cls.__subclasses__())) - {MarketEvent, QualityEvent}
@@ -130,6 +146,11 @@ def test_no_number_has_an_exponent(event: MarketEvent) -> None:
     assert [text for text in numbers if b"e" in text.lower()] == []
 
 
+NUMBERS = {
+    "price", "size", "bid_price", "bid_size", "ask_price", "ask_size", "last", "last_size", "open", "high", "low",
+    "close", "volume", "quote_volume", "taker_buy_volume", "rate", "next_rate", "mark", "index", "settlement", "value",
+    "average_price",
+}  # fmt: skip
 numbers = st.builds(lambda digits, places: f"{digits}e-{places}", st.integers(0, 10**15 - 1), st.integers(0, 18))
 
 
@@ -139,10 +160,9 @@ def test_float_and_decimal_events_of_the_same_texts_write_the_same_bytes(event: 
         def turn(value: object) -> object:
             return tuple((number(p), number(s)) for p, s in value) if isinstance(value, tuple) else value
 
-        names = {"price", "size", "bid_price", "bid_size", "ask_price", "ask_size"}
         changes = {
-            name: number(value) if name in names and value is not None else turn(value)
-            for name in ("price", "size", "bid_price", "bid_size", "ask_price", "ask_size", "bids", "asks")
+            name: number(value) if name in NUMBERS and value is not None else turn(value)
+            for name in (*NUMBERS, "bids", "asks")
             if hasattr(event, name)
             for value in [getattr(event, name)]
         }
@@ -158,6 +178,20 @@ def test_a_trades_line_is_the_documented_one() -> None:
         b'"size":0.0000001,"taker_side":"buy","trade_id":"341","sequence":341,"matches":1,"backfilled":false,'
         b'"conditions":[]}'
     )
+
+
+def test_a_candles_line_has_the_documented_fields_in_their_order() -> None:
+    empty = Candle("acme", "SOL-USDC", 5, 6, "1m", 1, 61, None, None, None, None, 0.0, trades=0, is_closed=True)
+    assert encode_event(empty) == (
+        b'{"type":"candle","schema":1,"exchange":"acme","symbol":"SOL-USDC","ts_event":5,"ts_recv":6,"interval":"1m",'
+        b'"ts_start":1,"ts_end":61,"open":null,"high":null,"low":null,"close":null,"volume":0.0,"quote_volume":null,'
+        b'"taker_buy_volume":null,"trades":0,"is_closed":true,"is_computed":false}'
+    )
+
+
+def test_a_rate_of_28_digits_is_written_whole_where_numbers_are_decimal() -> None:
+    rate = Decimal("-0.0000039641039274236048482914")
+    assert b'"rate":-0.0000039641039274236048482914,' in encode_event(Funding("acme", "SOL-USDC-PERP", 5, 6, rate))
 
 
 @pytest.mark.parametrize(

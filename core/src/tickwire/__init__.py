@@ -20,7 +20,8 @@ _NAMES = {
     "PluginLoadError PluginVersionError RateLimitedError RefusedError RequestRejectedError RetryableError "
     "SequenceGapError SubscriptionRejectedError SymbolError TickwireError UnknownExchangeError UnknownInstrumentError "
     "UnknownNativeError UnsupportedChannelError",
-    "model.events": "BookDelta BookSnapshot Levels MarketEvent Quote Side SnapshotCause Trade",
+    "model.events": "BookDelta BookSnapshot Candle Funding Levels Liquidation MarkPrice MarketEvent OpenInterest Quote "
+    "Side SnapshotCause Ticker Trade",
     "model.health": "Health HealthStatus",
     "model.instruments": "Instrument Instruments InstrumentStatus SizeUnit",
     "model.metrics": "Counter Gauge Metrics",

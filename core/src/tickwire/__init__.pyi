@@ -43,11 +43,17 @@ from tickwire.model.errors import UnknownNativeError as UnknownNativeError
 from tickwire.model.errors import UnsupportedChannelError as UnsupportedChannelError
 from tickwire.model.events import BookDelta as BookDelta
 from tickwire.model.events import BookSnapshot as BookSnapshot
+from tickwire.model.events import Candle as Candle
+from tickwire.model.events import Funding as Funding
 from tickwire.model.events import Levels as Levels
+from tickwire.model.events import Liquidation as Liquidation
 from tickwire.model.events import MarketEvent as MarketEvent
+from tickwire.model.events import MarkPrice as MarkPrice
+from tickwire.model.events import OpenInterest as OpenInterest
 from tickwire.model.events import Quote as Quote
 from tickwire.model.events import Side as Side
 from tickwire.model.events import SnapshotCause as SnapshotCause
+from tickwire.model.events import Ticker as Ticker
 from tickwire.model.events import Trade as Trade
 from tickwire.model.health import Health as Health
 from tickwire.model.health import HealthStatus as HealthStatus

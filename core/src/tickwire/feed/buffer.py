@@ -14,7 +14,19 @@ from typing import Generic, TypeVar
 
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Clock, Nanos
-from tickwire.model.events import BookDelta, BookSnapshot, MarketEvent, Quote, Trade
+from tickwire.model.events import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Funding,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Ticker,
+    Trade,
+)
 from tickwire.model.quality import Dropped, Event, Severity
 
 __all__ = ["EventBuffer", "WhenFull", "channel_of"]
@@ -27,6 +39,12 @@ _CHANNELS: dict[type, Channel] = {
     BookSnapshot: Channel.L2_BOOK,
     BookDelta: Channel.L2_BOOK,
     Quote: Channel.L1_BOOK,
+    Ticker: Channel.TICKER,
+    Candle: Channel.CANDLES,
+    MarkPrice: Channel.MARK_PRICE,
+    Funding: Channel.FUNDING,
+    OpenInterest: Channel.OPEN_INTEREST,
+    Liquidation: Channel.LIQUIDATIONS,
 }
 
 

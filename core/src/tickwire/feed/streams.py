@@ -205,7 +205,7 @@ class Stream:
     def _named_gap(self, cause: GapCause, ts_start: Nanos | None, now: Nanos) -> OpenGap:
         # two holes noticed at one reading of the clock still have names of their own
         self._gap_number = max(now, self._gap_number + 1)
-        name = f"{self._exchange}/{self.subscription.symbol or '*'}/{self.subscription.channel}/{self._gap_number}"
+        name = f"{self._exchange}/{self.subscription.symbol or '*'}/{self.subscription.label}/{self._gap_number}"
         return OpenGap(name, cause, ts_start, now)
 
     def status(self) -> SubscriptionStatus:
@@ -222,7 +222,7 @@ class Stream:
         """Let an event through; nothing tells how many are missing after a hole."""
         if self.gap is not None:
             self.end_gap(
-                event, self.gap.cause, f"{self.subscription.channel} flows again; how many are missing is not known"
+                event, self.gap.cause, f"{self.subscription.label} flows again; how many are missing is not known"
             )
         self._passed(event)
 

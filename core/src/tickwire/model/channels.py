@@ -32,6 +32,9 @@ class Channel(StrEnum):
     QUALITY = auto()
 
 
+PER_INTERVAL = frozenset({Channel.CANDLES})
+"""Channels whose events name their interval, so that several intervals of one instrument can be told apart."""
+
 _ALIASES = {"quotes": Channel.L1_BOOK}
 _DEPTH = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
@@ -43,7 +46,8 @@ class ChannelRequest:
     Attributes:
         channel: The kind of data.
         depth: Levels a side of a book; ``None``: everything the exchange gives.
-        interval: The exchange's name of an interval, e.g. ``100ms`` or ``1m``; ``None``: the fastest.
+        interval: The exchange's name of an interval, e.g. ``100ms`` or ``1m``; ``None``: the fastest. Candles need one,
+            and several intervals of them may be asked for at once.
     """
 
     channel: Channel
@@ -103,6 +107,36 @@ class Subscribe:
         """Ask for best bid and ask."""
         return ChannelRequest(Channel.L1_BOOK)
 
+    @staticmethod
+    def ticker() -> ChannelRequest:
+        """Ask for the figures of the last 24 hours, or of the window the exchange has."""
+        return ChannelRequest(Channel.TICKER)
+
+    @staticmethod
+    def candles(interval: str) -> ChannelRequest:
+        """Ask for candles; ``interval`` as the exchange names it, e.g. ``1m``."""
+        return ChannelRequest(Channel.CANDLES, interval=interval)
+
+    @staticmethod
+    def mark_price() -> ChannelRequest:
+        """Ask for mark and index prices."""
+        return ChannelRequest(Channel.MARK_PRICE)
+
+    @staticmethod
+    def funding() -> ChannelRequest:
+        """Ask for funding rates."""
+        return ChannelRequest(Channel.FUNDING)
+
+    @staticmethod
+    def open_interest() -> ChannelRequest:
+        """Ask for open interest."""
+        return ChannelRequest(Channel.OPEN_INTEREST)
+
+    @staticmethod
+    def liquidations() -> ChannelRequest:
+        """Ask for liquidations."""
+        return ChannelRequest(Channel.LIQUIDATIONS)
+
 
 @attrs.frozen(cache_hash=True)
 class Subscription:
@@ -118,5 +152,10 @@ class Subscription:
         """Our symbol, ``None`` for a subscription without instrument."""
         return self.instrument.symbol if self.instrument else None
 
+    @property
+    def label(self) -> str:
+        """The channel, with the interval where several may be subscribed to at once: ``candles:1m``."""
+        return f"{self.channel}:{self.interval}" if self.channel in PER_INTERVAL else self.channel.value
+
     def __str__(self) -> str:
-        return f"{self.symbol or '*'} {self.channel}"
+        return f"{self.symbol or '*'} {self.label}"

@@ -14,7 +14,10 @@ import msgspec
 from tickwire.model.clock import Nanos
 from tickwire.model.numbers import N
 
-__all__ = ["BookDelta", "BookSnapshot", "Levels", "MarketEvent", "Quote", "Side", "SnapshotCause", "Trade"]
+__all__ = [
+    "BookDelta", "BookSnapshot", "Candle", "Funding", "Levels", "Liquidation", "MarkPrice", "MarketEvent",
+    "OpenInterest", "Quote", "Side", "SnapshotCause", "Ticker", "Trade",
+]  # fmt: skip
 
 
 class Side(StrEnum):
@@ -125,3 +128,122 @@ class Quote(MarketEvent, Generic[N], frozen=True, gc=False, tag="quote"):
     ask_price: N | None
     ask_size: N | None
     sequence: int | None = None
+
+
+class Ticker(MarketEvent, Generic[N], frozen=True, gc=False, tag="ticker"):
+    """Figures of a window of trading, as the exchange counts them. Best bid and ask are a ``Quote``.
+
+    Attributes:
+        last: Price of the last trade; ``None``, here and below: the exchange does not say.
+        last_size: Its size.
+        open: First price of the window.
+        high: Highest price.
+        low: Lowest price.
+        volume: In the instrument's size unit.
+        quote_volume: In quote currency.
+        trades: How many.
+        window: What it sums up: ``24h`` (rolling), ``utc_day``, …
+    """
+
+    last: N | None
+    last_size: N | None
+    open: N | None
+    high: N | None
+    low: N | None
+    volume: N | None
+    quote_volume: N | None
+    trades: int | None
+    window: str
+
+
+class Candle(MarketEvent, Generic[N], frozen=True, gc=False, tag="candle"):
+    """The trades of one bucket of time, as far as it has gone.
+
+    Attributes:
+        interval: The exchange's name of the bucket's length, e.g. ``1m``.
+        ts_start: Where the bucket begins, inclusive.
+        ts_end: Where it ends, exclusive.
+        open: First price; ``None``, here and in the next three: no trade.
+        high: Highest price.
+        low: Lowest price.
+        close: Last price.
+        volume: In the instrument's size unit; 0 without a trade.
+        quote_volume: In quote currency; ``None``: the exchange does not say.
+        taker_buy_volume: The part of ``volume`` that buyers took; ``None``: likewise.
+        trades: How many; ``None``: likewise.
+        is_closed: The bucket is over and this is its last candle; ``None``: the exchange never says.
+        is_computed: Made by tickwire from trades; ``False``: the exchange's own.
+    """
+
+    interval: str
+    ts_start: Nanos
+    ts_end: Nanos
+    open: N | None
+    high: N | None
+    low: N | None
+    close: N | None
+    volume: N
+    quote_volume: N | None = None
+    taker_buy_volume: N | None = None
+    trades: int | None = None
+    is_closed: bool | None = None
+    is_computed: bool = False
+
+
+class Funding(MarketEvent, Generic[N], frozen=True, gc=False, tag="funding"):
+    """What the longs of a perpetual pay the shorts.
+
+    Attributes:
+        rate: Fraction per interval, 0.0001 is one basis point; negative: the shorts pay.
+        interval: Length of the interval, ns; ``None``: the frame does not say.
+        ts_funding: When it is paid; ``None``: likewise.
+        is_final: It is what was paid, not an estimate.
+        next_rate: Estimate for the interval after this one; ``None``: the exchange gives none.
+    """
+
+    rate: N
+    interval: Nanos | None = None
+    ts_funding: Nanos | None = None
+    is_final: bool = False
+    next_rate: N | None = None
+
+
+class MarkPrice(MarketEvent, Generic[N], frozen=True, gc=False, tag="mark_price"):
+    """The price that profits and liquidations of a derivative are reckoned by.
+
+    Attributes:
+        mark: The mark price.
+        index: Price of the underlying index; ``None``: the exchange gives none for this instrument.
+        settlement: Estimated settlement price; ``None``: likewise.
+    """
+
+    mark: N
+    index: N | None = None
+    settlement: N | None = None
+
+
+class OpenInterest(MarketEvent, Generic[N], frozen=True, gc=False, tag="open_interest"):
+    """What is held open in a derivative: ``size`` in its size unit, ``value`` in quote currency where it is given."""
+
+    size: N
+    value: N | None = None
+
+
+class Liquidation(MarketEvent, Generic[N], frozen=True, gc=False, tag="liquidation"):
+    """A position was closed by force.
+
+    Attributes:
+        side: Of the liquidation *order*: ``BUY`` closed a short. ``None``: the exchange does not say.
+        price: Of the order; ``None``: it has none.
+        average_price: Of its fills so far; ``None``: not known.
+        size: In the instrument's size unit.
+        order_id: The order's id as text.
+        is_complete: Nothing of the order is left; ``None``: not known.
+    """
+
+    side: Side | None
+    price: N | None
+    average_price: N | None
+    size: N
+    order_id: str | None = None
+    is_complete: bool | None = None

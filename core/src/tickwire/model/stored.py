@@ -15,7 +15,18 @@ import msgspec
 from tickwire.model import quality
 from tickwire.model.clock import Nanos
 from tickwire.model.errors import DecodeError
-from tickwire.model.events import BookDelta, BookSnapshot, Quote, Trade
+from tickwire.model.events import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Funding,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Ticker,
+    Trade,
+)
 from tickwire.model.numbers import number_text
 from tickwire.model.quality import Event
 
@@ -42,7 +53,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 StoredEvent: TypeAlias = (
-    Trade[float] | BookSnapshot[float] | BookDelta[float] | Quote[float]
+    Trade[float] | BookSnapshot[float] | BookDelta[float] | Quote[float] | Ticker[float] | Candle[float]
+    | Funding[float] | MarkPrice[float] | OpenInterest[float] | Liquidation[float]
     | quality.Subscribed | quality.Unsubscribed | quality.Watermark | quality.Gap | quality.Backfilled
     | quality.Resynced | quality.Stale | quality.Recovered | quality.Reconnected | quality.Dropped
     | quality.ListingChange | quality.Inexact

@@ -11,18 +11,34 @@ from tickwire.model import quality as q
 from tickwire.model.book import L2Book, Level
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Nanos
-from tickwire.model.events import Quote, Side, Trade
+from tickwire.model.events import (
+    Candle,
+    Funding,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Side,
+    Ticker,
+    Trade,
+)
 from tickwire.model.numbers import exact, number_text
 from tickwire.model.quality import Event, QualityEvent, Severity
 
 __all__ = [
     "Columns",
     "book_body",
+    "candle_body",
+    "funding_body",
     "is_loud",
     "latency_text",
+    "liquidation_body",
+    "mark_body",
+    "open_interest_body",
     "quality_body",
     "quote_body",
     "seconds_text",
+    "ticker_body",
     "trade_body",
 ]
 
@@ -83,6 +99,51 @@ def quote_body(quote: Quote[Any]) -> tuple[str, str]:
     bid = None if quote.bid_price is None else Level(quote.bid_price, quote.bid_size or 0.0)
     ask = None if quote.ask_price is None else Level(quote.ask_price, quote.ask_size or 0.0)
     return _top(bid, ask), "" if quote.sequence is None else f"seq {quote.sequence}"
+
+
+def ticker_body(ticker: Ticker[Any]) -> tuple[str, str]:
+    """Give the last price, then first, lowest and highest of the window; and the volume."""
+    ends = f"{_text(ticker.low)}–{_text(ticker.high)}"
+    return f"{_text(ticker.last)}   {ticker.window}: open {_text(ticker.open)}, {ends}", f"vol {_text(ticker.volume)}"
+
+
+def candle_body(candle: Candle[Any]) -> tuple[str, str]:
+    """Give interval, start, first and last price, lowest and highest; and the volume."""
+    start = f"{candle.interval} {_clock(candle.ts_start)[:8]}"
+    if candle.open is None:
+        prices = "no trade"
+    else:
+        prices = f"{_text(candle.open)} → {_text(candle.close)}  ({_text(candle.low)}–{_text(candle.high)})"
+    return f"{start}  {prices}" + ("" if candle.is_closed else "  so far"), f"vol {_text(candle.volume)}"
+
+
+def mark_body(mark: MarkPrice[Any]) -> tuple[str, str]:
+    """Give the mark price, and what goes with it where there is any."""
+    index = "" if mark.index is None else f"   index {_text(mark.index)}"
+    settlement = "" if mark.settlement is None else f"   settlement {_text(mark.settlement)}"
+    return f"{_text(mark.mark)}{index}{settlement}", ""
+
+
+def funding_body(funding: Funding[Any]) -> tuple[str, str]:
+    """Give the rate in percent and when it is paid; and whether it is an estimate."""
+    when = "" if funding.ts_funding is None else f"   paid at {_clock(funding.ts_funding)[:8]}"
+    return f"{number_text(exact(funding.rate) * 100)} %{when}", "paid" if funding.is_final else "estimate"
+
+
+def open_interest_body(interest: OpenInterest[Any]) -> tuple[str, str]:
+    """Give what is held open, and its value where there is one."""
+    return _text(interest.size), "" if interest.value is None else f"value {_text(interest.value)}"
+
+
+def liquidation_body(liquidation: Liquidation[Any]) -> tuple[str, str]:
+    """Give the order's side, price × size; and its id."""
+    side = str(liquidation.side or "–").upper()
+    body = f"{side:<8}{_text(liquidation.price)} × {_text(liquidation.size)}   liquidation"
+    return body, f"#{liquidation.order_id}" if liquidation.order_id else ""
+
+
+def _text(number: float | Decimal | None) -> str:
+    return "–" if number is None else number_text(number)
 
 
 def _top(bid: Level[Any] | None, ask: Level[Any] | None) -> str:
@@ -192,8 +253,14 @@ class Columns:
             return text
         if isinstance(event, QualityEvent):
             colour = _GREEN if isinstance(event, _GOOD) else _RED if event.severity is Severity.ERROR else _YELLOW
-        elif isinstance(event, Trade) and event.taker_side is not None:
-            colour = _GREEN if event.taker_side is Side.BUY else _RED
+        elif (side := _side(event)) is not None:
+            colour = _GREEN if side is Side.BUY else _RED
         else:
             colour = _DIM
         return f"{weight}{colour}{text}{_RESET}"
+
+
+def _side(event: Event) -> Side | None:
+    if isinstance(event, Trade):
+        return event.taker_side
+    return event.side if isinstance(event, Liquidation) else None

@@ -88,6 +88,12 @@ _NOUNS = {
     "book_snapshot": "book snapshot",
     "book_delta": "book delta",
     "quote": "quote",
+    "ticker": "ticker",
+    "candle": "candle",
+    "mark_price": "mark price",
+    "funding": "funding rate",
+    "open_interest": "open interest figure",
+    "liquidation": "liquidation",
     "reconnected": "reconnect",
 }
 

@@ -4,29 +4,67 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from tickwire.model.book import L2Book
 from tickwire.model.books import Books
 from tickwire.model.clock import Nanos
 from tickwire.model.errors import DataError
-from tickwire.model.events import BookDelta, BookSnapshot, Quote, Trade
+from tickwire.model.events import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Funding,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Ticker,
+    Trade,
+)
 from tickwire.model.quality import Event, QualityEvent
 from tickwire.model.stored import Record, encode_event
-from tickwire.run.console import Columns, book_body, is_loud, quality_body, quote_body, trade_body
+from tickwire.run.console import (
+    Columns,
+    book_body,
+    candle_body,
+    funding_body,
+    is_loud,
+    liquidation_body,
+    mark_body,
+    open_interest_body,
+    quality_body,
+    quote_body,
+    ticker_body,
+    trade_body,
+)
 from tickwire.run.off_loop import OffLoop
 from tickwire.run.sinks import ConsoleOptions
 
 __all__ = ["ConsoleSink", "EventLines"]
 
 _PAUSE = 250_000_000
+_CANDLE_PAUSE = 10_000_000_000
+_ALWAYS: dict[type, tuple[str, Callable[[Any], tuple[str, str]]]] = {
+    Trade: ("trade", trade_body),
+    Liquidation: ("forced", liquidation_body),
+}
+_CHANGED: dict[type, tuple[str, Callable[[Any], tuple[str, str]]]] = {
+    Quote: ("quote", quote_body),
+    Ticker: ("ticker", ticker_body),
+    MarkPrice: ("mark", mark_body),
+    Funding: ("funding", funding_body),
+    OpenInterest: ("open", open_interest_body),
+}
 
 
 class EventLines:
     """Chooses which events become lines, and follows the books for that.
 
-    A book is a line when its top has changed; in a terminal at most four a second per instrument.
+    A book is a line when its top has changed, and a figure (ticker, mark price …) when it has; in a terminal at most
+    four a second per instrument and kind. A candle is one when it closes, and before that every ten seconds.
     """
 
     def __init__(self, is_terminal: bool = False, is_coloured: bool = False) -> None:
@@ -34,17 +72,19 @@ class EventLines:
         self._is_terminal = is_terminal
         self._columns = Columns(is_coloured)
         self._books: dict[str, Books] = {}
-        self._shown: dict[tuple[str, str], tuple[str, Nanos]] = {}
+        self._shown: dict[tuple[str, str, str], tuple[str, Nanos]] = {}
 
     def line(self, event: Event) -> str | None:
         """Give the event's line, ``None`` if it is not worth one."""
-        if isinstance(event, Trade):
-            return self._columns.line(event, "trade", *trade_body(event))
-        if isinstance(event, Quote):
-            return self._top(event, "quote", *quote_body(event))
+        if (always := _ALWAYS.get(type(event))) is not None:
+            return self._columns.line(event, always[0], *always[1](event))
+        if isinstance(event, Candle):
+            return self._candle(event)
+        if isinstance(event, MarketEvent) and (changed := _CHANGED.get(type(event))) is not None:
+            return self._changed(event, changed[0], *changed[1](event))
         book = self._followed(event)
         if isinstance(event, BookSnapshot | BookDelta):
-            return self._top(event, "book", *book_body(book)) if book is not None and book.is_synced else None
+            return self._changed(event, "book", *book_body(book)) if book is not None and book.is_synced else None
         if isinstance(event, QualityEvent) and is_loud(event):
             return self._columns.line(event, *quality_body(event))
         return None
@@ -57,12 +97,20 @@ class EventLines:
             return None  # what the queue dropped is announced; the book waits for its next snapshot
         return books.get(event.symbol) if event.symbol else None
 
-    def _top(self, event: BookSnapshot | BookDelta | Quote, word: str, body: str, right: str) -> str | None:
-        shown, when = self._shown.get((event.exchange, event.symbol), ("", 0))
+    def _changed(self, event: MarketEvent, word: str, body: str, right: str) -> str | None:
+        shown, when = self._shown.get((event.exchange, event.symbol, word), ("", 0))
         if body == shown or (self._is_terminal and event.ts_recv - when < _PAUSE):
             return None
-        self._shown[event.exchange, event.symbol] = (body, event.ts_recv)
+        self._shown[event.exchange, event.symbol, word] = (body, event.ts_recv)
         return self._columns.line(event, word, body, right)
+
+    def _candle(self, candle: Candle[Any]) -> str | None:
+        key, (body, right) = (candle.exchange, candle.symbol, candle.interval), candle_body(candle)
+        shown, when = self._shown.get(key, ("", 0))
+        if not candle.is_closed and (body == shown or candle.ts_recv - when < _CANDLE_PAUSE):
+            return None
+        self._shown[key] = (body, candle.ts_recv)
+        return self._columns.line(candle, "candle", body, right)
 
 
 class ConsoleSink:
