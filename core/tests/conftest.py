@@ -19,7 +19,7 @@ from tickwire.feed.backoff import BackoffPolicy
 from tickwire.model.channels import Channel, Subscription
 from tickwire.model.clock import ManualClock, Nanos
 from tickwire.model.errors import AuthRejectedError, DecodeError
-from tickwire.model.events import BookDelta, BookSnapshot, Quote, Trade
+from tickwire.model.events import BookDelta, BookSnapshot, Candle, Funding, MarkPrice, Quote, Trade
 from tickwire.model.instruments import Instrument, Instruments, InstrumentStatus
 from tickwire.model.quality import Event
 from tickwire.model.sequence import SequenceRule
@@ -220,6 +220,13 @@ class ToyRouter:
             case "quote":
                 i = self._native[m["s"]]
                 return (Quote(i.exchange, i.symbol, None, frame.ts_recv, 1.0, 1.0, 2.0, 1.0),)
+            case "mark":
+                i, head = self._native[m["s"]], (None, frame.ts_recv)
+                return (MarkPrice(i.exchange, i.symbol, *head, 1.0), Funding(i.exchange, i.symbol, *head, 0.0001))
+            case "candle":
+                i = self._native[m["s"]]
+                prices = (1.0, 2.0, 0.5, 1.5, 3.0)
+                return (Candle(i.exchange, i.symbol, None, frame.ts_recv, m["i"], 0, 60_000_000_000, *prices),)
             case "ack":
                 return (Confirmed(tuple(self._asked[stream] for stream in m["streams"])),)
             case "no":
@@ -386,7 +393,8 @@ class Toy:
 
 def stream_of(subscription: Subscription) -> str:
     assert subscription.instrument is not None
-    return f"{subscription.channel}:{subscription.instrument.native}"
+    is_mark = subscription.channel in (Channel.MARK_PRICE, Channel.FUNDING)
+    return f"{'mark' if is_mark else subscription.label}:{subscription.instrument.native}"
 
 
 def levels(rows: Iterable[Sequence[float]]) -> tuple[tuple[float, float], ...]:

@@ -376,6 +376,7 @@ def test_doctor_as_json_is_complete(install: Install, config: Path, capsys: pyte
         "acknowledged": False,
         "history": {"by": "id", "page": 500, "reach": "7 d"},
         "intervals": [],
+        "shares": None,
     }
     assert document == {
         "exchange": "acme",

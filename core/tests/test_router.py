@@ -272,6 +272,39 @@ def test_a_type_that_is_decoded_and_not_handled_is_told_to_its_author() -> None:
         Typed(INSTRUMENTS).route(frame({"e": "untold"}))
 
 
+class Wrapped(msgspec.Struct):
+    data: Row | Ping
+
+
+class Framed(NativeMessageRouter):
+    """What stands outside of the content is read from the frame."""
+
+    decoder = msgspec.json.Decoder(Wrapped, strict=False)
+    content = "data"
+
+    @handles(Row, frame=True)
+    def named(self, m: Row, frame: Frame) -> Iterable[Control]:
+        return (Unknown(f"{m.s} {json.loads(frame.payload)['name']} {frame.ts_recv}"),)
+
+    @handles(Ping)
+    def ping(self, m: Ping, ts_recv: int) -> Iterable[Control]:
+        return (Alive(),)
+
+
+def test_a_handler_may_ask_for_the_whole_frame() -> None:
+    router = Framed(INSTRUMENTS)
+    assert router.route(frame({"data": row(), "name": "candle.1m"}, 9)) == (Unknown("SOL_USDC candle.1m 9"),)
+    assert router.route(frame({"data": {"e": "ping"}})) == (Alive(),)
+
+
+def test_a_handler_of_frames_may_be_replaced_without_being_marked_again() -> None:
+    class Shorter(Framed):
+        def named(self, m: Row, frame: Frame) -> Iterable[Control]:
+            return (Unknown(f"{frame.ts_recv}"),)
+
+    assert Shorter(INSTRUMENTS).route(frame({"data": row(), "name": ""}, 9)) == (Unknown("9"),)
+
+
 def test_an_instrument_that_is_not_loaded_is_its_own_error_and_no_parse_error() -> None:
     router = Typed(INSTRUMENTS, metrics=Metrics())
     with pytest.raises(UnknownNativeError, match="'NEW_USDC'"):

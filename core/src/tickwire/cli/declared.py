@@ -55,6 +55,7 @@ def _words(info: ExchangeInfo, channel: Channel) -> str:
         *_id_words(channel, declared),
         *(_book_words(info.book) if channel is Channel.L2_BOOK and info.book else []),
         *(_history_words(declared.history) if declared.history else []),
+        *([f"stream of {declared.shares}"] if declared.shares else []),
         *([f"intervals {', '.join(declared.intervals)}"] if declared.intervals else []),
         "acknowledged" if declared.acknowledged else "no acknowledgement",
         *([f"socket {declared.socket}"] if len(info.sockets) > 1 else []),

@@ -101,7 +101,10 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 def _header(entry: ExchangeConfig, registry: Registry, plugin: str) -> str:
     record = registry.loaded(plugin)
     info = next(info for info in record.exchanges if info.id == entry.exchange)
-    sockets = Counter(info.channels[request.channel].socket for request in entry.channels)
+    streams = dict.fromkeys(
+        (info.channels[request.channel].shares or request.channel, request.interval) for request in entry.channels
+    )
+    sockets = Counter(info.channels[channel].socket for channel, _ in streams)
     hosts = network_of(info, entry.endpoints.rest, entry.endpoints.websocket).websocket
     urls = ", ".join(dict.fromkeys(hosts[socket][0] for socket in sockets))
     subscriptions = len(entry.symbols) * len(entry.channels)

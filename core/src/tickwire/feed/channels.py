@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tickwire.model.channels import Channel, ChannelRequest
+from tickwire.model.channels import PER_INTERVAL, Channel, ChannelRequest
 from tickwire.model.errors import UnsupportedChannelError
 from tickwire.plugin.info import ExchangeInfo
 
@@ -18,13 +18,14 @@ def check_channels(info: ExchangeInfo, requests: Iterable[ChannelRequest]) -> No
         UnsupportedChannelError: Names what it offers.
     """
     offered = [channel for channel in info.channels if info.offers(channel)]
-    seen: set[Channel] = set()
+    seen: set[object] = set()
     for request in requests:
-        if request.channel in seen:
+        one = (request.channel, request.interval) if request.channel in PER_INTERVAL else request.channel
+        if one in seen:
             raise UnsupportedChannelError(
                 f"{info.id} {request.channel} is asked for twice, with different parameters", hint="keep one of them"
             )
-        seen.add(request.channel)
+        seen.add(one)
         if not info.offers(request.channel):
             raise UnsupportedChannelError(
                 f"{info.id} does not offer {request.channel.value!r} (it offers: {', '.join(offered)})",
@@ -39,6 +40,11 @@ def check_channels(info: ExchangeInfo, requests: Iterable[ChannelRequest]) -> No
                 hint=f"one of {', '.join(map(str, depths))}",
             )
         intervals = info.channels[request.channel].intervals
+        if request.channel in PER_INTERVAL and request.interval is None and intervals:
+            raise UnsupportedChannelError(
+                f"{info.id} {request.channel}: an interval is needed",
+                hint=f"one of {', '.join(intervals)}: {request.channel}:interval={intervals[0]}",
+            )
         if request.interval is not None and request.interval not in intervals:
             raise UnsupportedChannelError(
                 f"{info.id} {request.channel}: interval {request.interval!r} is not offered",

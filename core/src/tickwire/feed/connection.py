@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from tickwire.feed.backoff import Backoff, BackoffPolicy
 from tickwire.feed.conversation import converse
 from tickwire.feed.listener import Listener
+from tickwire.feed.wires import Wires
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.errors import (
@@ -59,6 +60,7 @@ class FeedConnection:
         name: For events and logs, e.g. ``public-1``.
         wanted: What it carries.
         is_open: Whether there is a connection now.
+        wires: The streams that ``wanted`` rides on.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class FeedConnection:
         self.endpoint = endpoint
         self.wanted: dict[Subscription, None] = {}
         self.is_open = False
+        self.wires = Wires(wiring.info)
         self._url = url
         self._wiring = wiring
         self._declared: Endpoint = wiring.info.sockets.get(endpoint) or Endpoint(url)
@@ -104,8 +107,8 @@ class FeedConnection:
         self._is_stopping = False
         self._controls: dict[type, Callable[[Any], None]] = {
             Send: self._send,
-            Confirmed: lambda control: self._listener.confirmed(control.subscriptions),
-            Refused: lambda control: self._listener.refused(control),
+            Confirmed: self._confirmed,
+            Refused: self._refused,
             LoggedIn: lambda control: self._logged_in.set(),
             LoginRefused: self._login_refused,
             Alive: lambda control: None,
@@ -183,6 +186,7 @@ class FeedConnection:
         now = self._clock.now()
         self.is_open = True
         self._ts_last = now
+        self.wires.opened()
         self._todo = deque((True, subscription) for subscription in self.wanted)
         self._has_todo.set()
         if self._is_paused:
@@ -244,11 +248,15 @@ class FeedConnection:
             if not batch:
                 self._has_todo.clear()
                 continue
+            if add:
+                self._listener.asked(self.name, batch)
+                self._listener.confirmed(self.wires.already_confirmed(batch))
+            batch = self.wires.to_ask(batch) if add else self.wires.to_leave(batch)
+            if not batch:
+                continue
             await self._pace()
             router = self._router
             assert router is not None
-            if add:
-                self._listener.asked(self.name, batch)
             for number, send in enumerate(router.subscribe(batch) if add else router.unsubscribe(batch)):
                 if number:
                     await self._pace()
@@ -278,6 +286,7 @@ class FeedConnection:
     def subscribe(self, subscription: Subscription) -> None:
         """Carry it from now on; asked for at once if there is a connection."""
         self.wanted[subscription] = None
+        self.wires.add(subscription)
         if self.is_open:
             self._todo.append((True, subscription))
             self._has_todo.set()
@@ -285,6 +294,7 @@ class FeedConnection:
     def unsubscribe(self, subscription: Subscription) -> None:
         """Carry it no longer."""
         self.wanted.pop(subscription, None)
+        self.wires.discard(subscription)
         if self.is_open:
             self._todo.append((False, subscription))
             self._has_todo.set()
@@ -298,6 +308,7 @@ class FeedConnection:
     def forget(self, subscription: Subscription) -> None:
         """Never ask for it again: the exchange refused it."""
         self.wanted.pop(subscription, None)
+        self.wires.discard(subscription)
 
     def pause(self, is_paused: bool) -> None:
         """Stop or go on reading."""
@@ -351,6 +362,14 @@ class FeedConnection:
             control(item)
         else:
             self._listener.on_quality(item)  # type: ignore[arg-type]
+
+    def _confirmed(self, control: Confirmed) -> None:
+        self.wires.confirmed(control.subscriptions)
+        self._listener.confirmed(self.wires.sharing(control.subscriptions))
+
+    def _refused(self, control: Refused) -> None:
+        self.wires.refused(control.subscriptions)
+        self._listener.refused(Refused(self.wires.sharing(control.subscriptions), control.reason, control.retry))
 
     def _send(self, send: Send[Any]) -> None:
         if self._connection is not None:

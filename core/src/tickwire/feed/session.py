@@ -18,7 +18,7 @@ from tickwire.feed.settings import FeedSettings
 from tickwire.feed.streams import Stream, SubscriptionState, SubscriptionStatus
 from tickwire.feed.trades import TradeStream
 from tickwire.model.book import L2Book
-from tickwire.model.channels import Channel, ChannelRequest, Subscription
+from tickwire.model.channels import PER_INTERVAL, Channel, ChannelRequest, Subscription
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.errors import (
     DataError,
@@ -29,7 +29,18 @@ from tickwire.model.errors import (
     UnknownInstrumentError,
     UnsupportedChannelError,
 )
-from tickwire.model.events import BookDelta, BookSnapshot, Quote, Trade
+from tickwire.model.events import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Funding,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Ticker,
+    Trade,
+)
 from tickwire.model.health import Health, HealthStatus
 from tickwire.model.instruments import Instrument, InstrumentStatus
 from tickwire.model.metrics import Metrics
@@ -41,6 +52,15 @@ from tickwire.plugin.protocols import Network, Refused
 __all__ = ["FeedSession"]
 
 _log = logging.getLogger(__name__)
+_OTHERS: Mapping[Channel, type] = {
+    Channel.L1_BOOK: Quote,
+    Channel.TICKER: Ticker,
+    Channel.CANDLES: Candle,
+    Channel.MARK_PRICE: MarkPrice,
+    Channel.FUNDING: Funding,
+    Channel.OPEN_INTEREST: OpenInterest,
+    Channel.LIQUIDATIONS: Liquidation,
+}
 
 
 class _Stopped(Exception):
@@ -80,13 +100,17 @@ class FeedSession:
         self._carriers: dict[Subscription, FeedConnection] = {}
         self._trades: dict[str, TradeStream] = {}
         self._books: dict[str, BookStream] = {}
-        self._others: dict[tuple[type, str], Stream] = {}
+        self._others: dict[tuple[type, str, str | None], Stream] = {}
         self.market: Mapping[type, Callable[[Any], None]] = {
             Trade: self._on_trade,
             BookDelta: self._on_delta,
             BookSnapshot: self._on_snapshot,
-            Quote: self._on_other,
+            **dict.fromkeys(_OTHERS.values(), self._on_other),
+            Candle: self._on_candle,
         }
+        # one frame of a shared stream gives the events of all its channels, whoever asked for which
+        shares = [(channel, one.shares) for channel, one in wiring.info.channels.items() if one.shares is not None]
+        self._unasked = {_OTHERS.get(channel) for pair in shares for channel in pair}
         exchange = wiring.info.id
         self._retries: dict[Subscription, Backoff] = {}
         self._is_paused = False
@@ -168,9 +192,9 @@ class FeedSession:
             UnsupportedChannelError: It is subscribed to with other parameters; nothing was added.
         """
         wanted = [self._subscription(symbol, request) for symbol in symbols for request in requests]
-        taken = {(one.symbol, one.channel): one for one in self._streams}
+        taken = {(one.symbol, one.label): one for one in self._streams}
         for subscription in wanted:
-            if taken.get((subscription.symbol, subscription.channel), subscription) != subscription:
+            if taken.get((subscription.symbol, subscription.label), subscription) != subscription:
                 raise UnsupportedChannelError(
                     f"{self._wiring.info.id}: {subscription} is subscribed to with other parameters",
                     hint="unsubscribe first",
@@ -179,11 +203,14 @@ class FeedSession:
             if subscription not in self._streams:
                 self._add(subscription)
 
-    def unsubscribe(self, symbols: Iterable[str], channels: Iterable[Channel]) -> None:
-        """Remove subscriptions while running; those that do not exist are none."""
-        names, kinds = set(symbols), set(channels)
+    def unsubscribe(self, symbols: Iterable[str], requests: Iterable[ChannelRequest]) -> None:
+        """Remove subscriptions while running, candles of all intervals where none is named; what is not, is none."""
+        names, kinds = set(symbols), set[str]()
+        for request in requests:
+            is_one = request.channel in PER_INTERVAL and request.interval is not None
+            kinds.add(f"{request.channel}:{request.interval}" if is_one else request.channel.value)
         for subscription, stream in list(self._streams.items()):
-            if subscription.symbol in names and subscription.channel in kinds:
+            if subscription.symbol in names and not kinds.isdisjoint((subscription.channel.value, subscription.label)):
                 carrier = self._carriers.pop(subscription)
                 carrier.unsubscribe(subscription)
                 self._remove(subscription)
@@ -220,7 +247,7 @@ class FeedSession:
 
     def _add(self, subscription: Subscription) -> None:
         assert subscription.instrument is not None
-        symbol, channel = subscription.instrument.symbol, subscription.channel
+        symbol = subscription.instrument.symbol
         stream = self._make_stream(subscription)
         self._streams[subscription] = stream
         if isinstance(stream, TradeStream):
@@ -228,8 +255,8 @@ class FeedSession:
         elif isinstance(stream, BookStream):
             self._books[symbol] = stream
             stream.book = self.books.setdefault(symbol, stream.book)
-        elif channel is Channel.L1_BOOK:
-            self._others[Quote, symbol] = stream
+        elif (key := _key(subscription)) is not None:
+            self._others[key] = stream
         self._carry(subscription)
 
     def _make_stream(self, subscription: Subscription) -> Stream:
@@ -258,8 +285,10 @@ class FeedSession:
         declared = self._wiring.info.sockets.get(endpoint)
         room = declared.max_streams if declared is not None and declared.max_streams is not None else None
         same = [connection for connection in self._connections if connection.endpoint == endpoint]
+        # a stream that is carried already takes no room: its connection comes first
+        same.sort(key=lambda connection: not connection.wires.carries(subscription))
         for connection in same:
-            if room is None or len(connection.wanted) < room:
+            if room is None or connection.wires.carries(subscription) or len(connection.wires) < room:
                 break
         else:
             connection = self._dial(endpoint, f"{endpoint}-{len(same) + 1}")
@@ -287,8 +316,8 @@ class FeedSession:
             self._resync.stop(stream)
         elif isinstance(stream, TradeStream):
             self._trades.pop(symbol, None)
-        else:
-            self._others.pop((Quote, symbol), None)
+        elif (key := _key(subscription)) is not None:
+            self._others.pop(key, None)
 
     def _resubscribe(self, subscription: Subscription) -> None:
         carrier = self._carriers.get(subscription)
@@ -318,11 +347,18 @@ class FeedSession:
             stream.on_snapshot(snapshot)
 
     def _on_other(self, event: Any) -> None:
-        stream = self._others.get((type(event), event.symbol))
+        stream = self._others.get((type(event), event.symbol, None))
+        if stream is not None:
+            stream.on_event(event)
+        elif type(event) not in self._unasked:
+            self._stray.value += 1
+
+    def _on_candle(self, candle: Candle[Any]) -> None:
+        stream = self._others.get((Candle, candle.symbol, candle.interval))
         if stream is None:
             self._stray.value += 1
         else:
-            stream.on_event(event)
+            stream.on_event(candle)
 
     def on_quality(self, event: Event) -> None:
         """Pass a quality event on."""
@@ -395,3 +431,10 @@ class FeedSession:
                 stream.disconnected(ts_good, f"disconnected ({reason})")
                 if isinstance(stream, BookStream):
                     self._resync.stop(stream)
+
+
+def _key(subscription: Subscription) -> tuple[type, str, str | None] | None:
+    # how the events of a subscription are found; None: a channel without events of its own
+    kind = _OTHERS.get(subscription.channel)
+    interval = subscription.interval if subscription.channel in PER_INTERVAL else None
+    return None if kind is None else (kind, subscription.symbol or "", interval)

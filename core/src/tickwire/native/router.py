@@ -28,11 +28,18 @@ _F = TypeVar("_F", bound=Callable[..., Handled])
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: 1,000 brackets deep
 
 
-def handles(*types: type) -> Callable[[_F], _F]:
-    """Mark a method as the handler of decoded messages of these types: ``method(message, ts_recv)``."""
+def handles(*types: type, frame: bool = False) -> Callable[[_F], _F]:
+    """Mark a method as the handler of decoded messages of these types: ``method(message, ts_recv)``.
+
+    Args:
+        types: The types.
+        frame: Call it as ``method(message, frame)``, for what stands outside of ``content`` in rare kinds of frames. A
+            frame of such a kind costs some 0.3 µs more; the others cost nothing more.
+    """
 
     def mark(method: _F) -> _F:
         method._tickwire_handles = types  # type: ignore[attr-defined]
+        method._tickwire_wants_frame = frame  # type: ignore[attr-defined]
         return method
 
     return mark
@@ -52,6 +59,7 @@ class NativeMessageRouter:
     content: ClassVar[str | None] = None
     channel_fields: ClassVar[Sequence[str]] = ("channel", "stream", "topic", "type", "event", "e")
     _handlers: ClassVar[Mapping[type, str]] = {}
+    _framed: ClassVar[frozenset[type]] = frozenset()
     _tag_field: ClassVar[str | None] = None
     _tags: ClassVar[frozenset[object]] = frozenset()
 
@@ -63,8 +71,15 @@ class NativeMessageRouter:
             for name, method in vars(base).items()
             for type in getattr(method, "_tickwire_handles", ())
         }
+        framed = {
+            type: method._tickwire_wants_frame
+            for base in reversed(cls.__mro__)
+            for method in vars(base).values()
+            for type in getattr(method, "_tickwire_handles", ())
+        }
         configs = [type.__struct_config__ for type in found if issubclass(type, msgspec.Struct)]
         cls._handlers = found
+        cls._framed = frozenset(type for type, is_framed in framed.items() if is_framed)
         cls._tags = frozenset(config.tag for config in configs if config.tag is not None)
         cls._tag_field = next((config.tag_field for config in configs if config.tag_field), None)
 
@@ -80,7 +95,9 @@ class NativeMessageRouter:
         self._dropped = self.metrics.counter("dropped_frames_total")
         self._parse_errors = self.metrics.counter("decode_errors_total")
         self._by_name: dict[str, Callable[[Any, Nanos], Handled | None]] = {}
-        self._by_type = {type: getattr(self, name) for type, name in self._handlers.items()}
+        bound = {type: getattr(self, name) for type, name in self._handlers.items()}
+        self._by_type = {type: handler for type, handler in bound.items() if type not in self._framed}
+        self._by_type_framed = {type: bound[type] for type in self._framed}
         self._decode = self.decoder.decode if self.decoder is not None else None
         self._content = attrgetter(self.content) if self.content is not None else None
         self._number = 0
@@ -105,10 +122,14 @@ class NativeMessageRouter:
         except _UNREADABLE as error:
             return (self._unknown_kind(frame.payload, error),)
         except KeyError:
-            raise DecodeError(
-                f"{type(self).__name__} decodes {type(message).__name__} but does not handle it"
-            ) from None
+            return self._route_framed(message, frame)
         return handler(message, frame.ts_recv)  # type: ignore[no-any-return]
+
+    def _route_framed(self, message: object, frame: Frame) -> Handled:
+        handler = self._by_type_framed.get(type(message))
+        if handler is None:
+            raise DecodeError(f"{type(self).__name__} decodes {type(message).__name__} but does not handle it")
+        return handler(message, frame)  # type: ignore[no-any-return]
 
     def _unknown_kind(self, payload: bytes, error: Exception) -> Unknown:
         # refused by the types: decoded loosely, once, to see whether its kind is one we claim to know

@@ -93,6 +93,8 @@ class ChannelInfo:
         acknowledged: The exchange confirms a subscription; ``False``: first data confirms.
         history: What REST gives of its past.
         intervals: Names of the intervals it offers; empty: it has none.
+        shares: The channel whose stream carries this one too: core asks for the stream once for both, and counts it
+            once. That channel must be declared on the same socket and share nothing itself.
     """
 
     support: Support = Support.YES
@@ -102,6 +104,7 @@ class ChannelInfo:
     acknowledged: bool = True
     history: History | None = None
     intervals: tuple[str, ...] = ()
+    shares: Channel | None = None
 
 
 @attrs.frozen
@@ -137,7 +140,7 @@ class Endpoint:
 
     Attributes:
         url: Where.
-        max_streams: Subscriptions one connection carries; core opens as many connections as needed.
+        max_streams: Streams one connection carries; core opens as many connections as needed.
         batch: Subscriptions in one frame.
         frames_per_second: Frames core may send.
         heartbeat: Seconds between ``Router.heartbeat`` calls; ``None``: protocol pings only.
@@ -203,6 +206,14 @@ class ExchangeInfo:
                 raise PluginContractError(
                     f"exchange {self.id!r}: channel {channel} names socket {info.socket!r}",
                     hint=f"declare it in sockets, or use one of {', '.join(map(repr, self.sockets))}",
+                )
+            carrier = self.channels.get(info.shares) if info.shares is not None else None
+            if info.shares is not None and (
+                carrier is None or carrier.shares is not None or carrier.socket != info.socket
+            ):
+                raise PluginContractError(
+                    f"exchange {self.id!r}: channel {channel} shares the stream of {info.shares}",
+                    hint=f"declare {info.shares} on socket {info.socket!r}, with a stream of its own",
                 )
         if self.offers(Channel.L2_BOOK) and self.book is None:
             raise PluginContractError(f"exchange {self.id!r} offers l2_book without a BookFeed", hint="declare book=…")

@@ -361,7 +361,7 @@ class Feed:
             TickwireError: The feed is not running.
         """
         session = await self._running()
-        session.unsubscribe(symbols_of(symbols), [request.channel for request in requests_of(channels)])
+        session.unsubscribe(symbols_of(symbols), requests_of(channels))
 
     async def _running(self) -> FeedSession:
         session, task = self._session, self._task
