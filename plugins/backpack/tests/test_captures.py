@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tickwire import BookDelta, BookSnapshot, Event, L2Book, Level, Quote
-from tickwire.plugin import Control, Frame, SequenceRule, Unknown
+from tickwire import BookDelta, BookSnapshot, Event, Funding, L2Book, Level, MarkPrice, Quote, Ticker
+from tickwire.plugin import Control, Frame, SequenceRule
 from tickwire_backpack.routing import BackpackRouter
 
 CAPTURE = Path(__file__).parents[4] / "shared" / "captures" / "backpack-ws-2026-09-02.jsonl"
@@ -22,20 +22,17 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def items(router: BackpackRouter) -> list[Event | Control]:
-    """What each of the 282 frames gives: exactly one event or control."""
-    routed = [list(router.route(Frame(line, RECV))) for line in CAPTURE.read_bytes().splitlines()]
-    assert {len(each) for each in routed} == {1}
-    return [each[0] for each in routed]
+    """What the 282 frames give."""
+    return [item for line in CAPTURE.read_bytes().splitlines() for item in router.route(Frame(line, RECV))]
 
 
-def test_every_depth_and_book_ticker_frame_gives_its_event_and_the_other_kinds_are_unknown(
-    items: list[Event | Control],
-) -> None:
-    assert Counter(item.kind if isinstance(item, Unknown) else type(item).__name__ for item in items) == {
+def test_every_frame_gives_its_events(items: list[Event | Control]) -> None:
+    assert Counter(type(item).__name__ for item in items) == {
         "BookDelta": 224,
         "Quote": 48,
-        "markPrice": 5,
-        "ticker": 5,
+        "MarkPrice": 5,
+        "Funding": 5,
+        "Ticker": 5,
     }
 
 
@@ -52,8 +49,14 @@ def test_each_event_says_what_its_frame_says(items: list[Event | Control]) -> No
         elif d["e"] == "bookTicker":
             bid, ask = (float(d["b"]), float(d["B"])), (float(d["a"]), float(d["A"]))
             expected.append(Quote("backpack", "SOL-USDC", d["T"] * 1_000, RECV, *bid, *ask, d["u"]))
+        elif d["e"] == "markPrice":
+            head = ("backpack", "SOL-USDC-PERP", d["T"] * 1_000, RECV)
+            expected.append(MarkPrice(*head, float(d["p"]), float(d["i"])))
+            expected.append(Funding(*head, float(d["f"]), None, d["n"] * 1_000_000))
         else:
-            expected.append(Unknown(d["e"]))
+            first, high, low, last, volume, quote = (float(d[key]) for key in "ohlcvV")
+            head = ("backpack", "SOL-USDC", d["E"] * 1_000, RECV)
+            expected.append(Ticker(*head, last, None, first, high, low, volume, quote, d["n"], "24h"))
     assert items == expected
 
 

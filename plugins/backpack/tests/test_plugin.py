@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tickwire import Channel, CredentialsError, Instruments, ManualClock
-from tickwire.plugin import BookStart, Network, Routing, SequenceRule, Support, SymbolSource
+from tickwire.plugin import BookStart, Network, Routing, SequenceRule, Stamp, Support, SymbolSource
 from tickwire.plugin.assembly import Wiring, assemble
 from tickwire.plugin.registry import Registry
 from tickwire_backpack import plugin
@@ -80,7 +80,14 @@ def test_a_wrong_key_pair_is_refused_while_the_feed_is_assembled(instruments: In
 
 def test_what_is_declared_is_what_the_issue_offers() -> None:
     offered = {channel for channel, info in BACKPACK.channels.items() if info.support is Support.YES}
-    assert offered == {Channel.TRADES, Channel.L2_BOOK, Channel.L1_BOOK}
+    assert offered == set(Channel) - {
+        Channel.ORDERS, Channel.FILLS, Channel.BALANCES, Channel.POSITIONS, Channel.QUALITY,
+    }  # fmt: skip
+    assert BACKPACK.channels[Channel.FUNDING].shares is Channel.MARK_PRICE
+    stamps = {channel: info.ts_event for channel, info in BACKPACK.channels.items()}
+    assert {channel for channel in stamps if stamps[channel] is Stamp.PUBLISHED} == {
+        Channel.TICKER, Channel.CANDLES, Channel.OPEN_INTEREST,
+    }  # fmt: skip
     assert not any(info.acknowledged for info in BACKPACK.channels.values())
     assert BACKPACK.book is not None
     assert (BACKPACK.book.start, BACKPACK.book.sequence) == (BookStart.REST, SequenceRule.CONSECUTIVE)

@@ -11,7 +11,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tickwire import BookDelta, DataError, DecodeError, Event, Quote, Side, Trade, UnknownNativeError
+from tickwire import (
+    BookDelta,
+    Candle,
+    DataError,
+    DecodeError,
+    Event,
+    Funding,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Side,
+    Ticker,
+    Trade,
+    UnknownNativeError,
+)
 from tickwire.plugin import Control, Frame, LoginRefused, Unknown
 from tickwire_backpack.routing import BackpackRouter
 
@@ -19,7 +35,10 @@ RECV = 1_790_000_000_000_000_000
 FOLDER = Path(__file__).parent / "frames"
 
 SOL, ETH, AAPL = ("backpack", "SOL-USDC"), ("backpack", "ETH-USDC-PERP"), ("backpack", "AAPL.US-USDC-PERP")
-EVENTS: dict[str, list[Event]] = {
+SOL_PERP = ("backpack", "SOL-USDC-PERP")
+MINUTE = 60_000_000_000
+AT_1643 = 1_788_367_380_000_000_000
+EVENTS: dict[str, list[Event | tuple[Event, ...]]] = {
     "trades": [
         Trade(*SOL, 1_736_186_248_744_398_000, RECV, 218.5, 0.07, Side.SELL, "341399899", 341399899, 1),
     ],
@@ -52,6 +71,42 @@ EVENTS: dict[str, list[Event]] = {
     "l1_book.documented": [
         Quote(*SOL, 1_694_687_965_940_999_000, RECV, 18.67, 2.0, 18.7, 1.0, 111063070525358080),
     ],
+    "ticker": [
+        Ticker(
+            *SOL, 1_788_367_430_549_233_000, RECV, 98.98, None, 100.87, 101.19, 97.38, 15089.56, 1498114.9234, 6796,
+            "24h",
+        ),
+    ],
+    "candles": [
+        Candle(
+            *SOL, 1_788_367_440_511_558_000, RECV, "1m", AT_1643, AT_1643 + MINUTE, None, None, None, None, 0.0,
+            trades=0, is_closed=True,
+        ),
+    ],
+    "candles.2h": [
+        Candle(
+            "backpack", "ETH-USDC", 1_754_519_557_526_056_000, RECV, "2h", 1_754_517_600_000_000_000,
+            1_754_524_800_000_000_000, 3670.15, 3681.37, 3667.65, 3680.52, 62.2621, trades=255, is_closed=False,
+        ),
+    ],
+    "mark_price": [
+        (
+            MarkPrice(*SOL_PERP, 1_788_367_430_421_396_000, RECV, 98.94, 98.94998504),
+            Funding(*SOL_PERP, 1_788_367_430_421_396_000, RECV, 0.0000125, None, 1_788_368_400_000_000_000),
+        ),
+    ],
+    "funding.long": [
+        (
+            MarkPrice(*SOL_PERP, 1_747_291_031_910_025_000, RECV, 173.35998175, 173.44031179),
+            Funding(
+                *SOL_PERP, 1_747_291_031_910_025_000, RECV, -0.0000039641039274236048482914, None,
+                1_747_296_000_000_000_000,
+            ),
+        ),
+    ],
+    "open_interest": [OpenInterest(*SOL_PERP, 1_788_367_430_941_000_000, RECV, 206529.68)],
+    "liquidations": [Liquidation(*SOL_PERP, 1_788_367_430_940_000_000, RECV, Side.BUY, 98.7, None, 10.0)],
+    "liquidations.bare": [Liquidation(*SOL_PERP, 1_788_367_430_940_000_000, RECV, Side.BUY, 98.7, None, 10.0)],
 }  # fmt: skip
 
 
@@ -72,7 +127,8 @@ def test_every_file_of_frames_has_its_events_here_and_says_where_it_is_from() ->
 def test_each_recorded_or_documented_frame_gives_exactly_its_event(
     name: str, frames: Callable[[str], list[bytes]], router: BackpackRouter
 ) -> None:
-    assert [read(router, frame) for frame in frames(name)] == [[event] for event in EVENTS[name]]
+    expected = [list(events) if isinstance(events, tuple) else [events] for events in EVENTS[name]]
+    assert [read(router, frame) for frame in frames(name)] == expected
 
 
 def test_a_quote_of_an_empty_side_has_none_there(frames: Callable[[str], list[bytes]], router: BackpackRouter) -> None:
@@ -102,9 +158,7 @@ def test_an_error_frame_is_a_control(code: int, message: str, control: Control, 
     assert read(router, {"id": None, "error": {"code": code, "message": message}}) == [control]
 
 
-@pytest.mark.parametrize(
-    "kind", ["kline", "ticker", "markPrice", "openInterest", "liquidation", "orderFill", "brandNew"]
-)
+@pytest.mark.parametrize("kind", ["externalTicker", "stockPrice", "orderFill", "brandNew"])
 def test_a_kind_that_is_not_read_is_unknown_and_no_error(kind: str, router: BackpackRouter) -> None:
     assert read(router, {"data": {"e": kind, "s": "SOL_USDC"}, "stream": f"{kind}.SOL_USDC"}) == [Unknown(kind)]
 
@@ -137,10 +191,21 @@ def test_a_frame_without_data_and_without_error_is_malformed(message: object, ro
 
 
 # every numeric path of a frame, by file and field
-PRICES = [("trades", "p"), ("l1_book", "a"), ("l1_book", "b")]
-SIZES = [("trades", "q"), ("l1_book", "A"), ("l1_book", "B")]
-IDS = [("trades", "t"), ("l2_book", "U"), ("l2_book", "u"), ("l1_book", "u")]
-TIMES = [("trades", "T"), ("l2_book", "T"), ("l1_book", "T")]
+PRICES = [
+    ("trades", "p"), ("l1_book", "a"), ("l1_book", "b"), *(("ticker", key) for key in "ochl"),
+    *(("candles.2h", key) for key in "ochl"), ("mark_price", "p"), ("mark_price", "i"), ("mark_price", "f"),
+    ("liquidations", "p"),
+]  # fmt: skip
+SIZES = [
+    ("trades", "q"), ("l1_book", "A"), ("l1_book", "B"), ("ticker", "v"), ("ticker", "V"), ("candles.2h", "v"),
+    ("open_interest", "o"), ("liquidations", "q"),
+]  # fmt: skip
+IDS = [
+    ("trades", "t"), ("l2_book", "U"), ("l2_book", "u"), ("l1_book", "u"), ("ticker", "n"), ("candles.2h", "n"),
+    ("mark_price", "n"),
+]  # fmt: skip
+TIMES = [("trades", "T"), ("l2_book", "T"), ("l1_book", "T"), ("mark_price", "T"), ("liquidations", "T")]
+EMITTED = [("ticker", "E"), ("candles.2h", "E"), ("open_interest", "E")]
 SEEN = 1_788_367_431_034_824
 NOT_FINITE = ["nan", "NaN", "inf", "-inf", "Infinity", "1e999"]
 
@@ -153,7 +218,7 @@ def changed(frame: bytes, field: str, value: object) -> Any:
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
-@pytest.mark.parametrize(("name", "field"), PRICES + SIZES + IDS + TIMES)
+@pytest.mark.parametrize(("name", "field"), PRICES + SIZES + IDS + TIMES + EMITTED)
 def test_what_is_no_finite_number_is_refused_wherever_it_stands(
     name: str, field: str, value: str, frames: Callable[[str], list[bytes]], router: BackpackRouter
 ) -> None:
@@ -185,19 +250,22 @@ def test_a_negative_size_is_refused(
     [0, 1, SEEN // 10**6, SEEN // 10**3, SEEN * 10**3, 1_515_699_043_200 * 10**6, -SEEN, "0", str(SEEN // 10**3)],
     ids=["1970", "1 µs", "seconds", "milliseconds", "nanoseconds", "year 50,000", "negative", "1970 text", "ms text"],
 )
-@pytest.mark.parametrize(("name", "field"), TIMES)
+@pytest.mark.parametrize(("name", "field"), TIMES + EMITTED)
 def test_a_time_in_another_unit_or_another_age_is_refused(
     name: str, field: str, value: object, frames: Callable[[str], list[bytes]], router: BackpackRouter
 ) -> None:
-    with pytest.raises(DecodeError, match=r"\$\.data\.T`$"):
+    with pytest.raises(DecodeError, match=rf"\$\.data\.{field}`$"):
         read(router, changed(frames(name)[0], field, value))
 
 
-@pytest.mark.parametrize("name", ["trades", "l2_book", "l1_book"])
+@pytest.mark.parametrize(
+    "name", ["trades", "l2_book", "l1_book", "ticker", "candles.2h", "mark_price", "open_interest", "liquidations"]
+)
 def test_a_field_that_is_missing_is_refused(
     name: str, frames: Callable[[str], list[bytes]], router: BackpackRouter
 ) -> None:
-    ignored = {"e", "E"} | ({"a", "b"} if name == "trades" else set())
+    optional = {"trades": {"a", "b"}, "mark_price": {"i", "f", "n"}}
+    ignored = {"e"} | (set() if (name, "E") in EMITTED else {"E"}) | optional.get(name, set())
     message = json.loads(frames(name)[0])
     for field in set(message["data"]) - ignored:
         data = {key: value for key, value in message["data"].items() if key != field}
@@ -217,5 +285,5 @@ def test_arbitrary_bytes_give_nothing_but_controls_and_data_errors(
         items = read(router, payload)
     except DataError:
         return
-    assert len(items) == 1
-    assert isinstance(items[0], Control | Trade | BookDelta | Quote)
+    assert len(items) in (1, 2)
+    assert all(isinstance(item, Control | MarketEvent) for item in items)

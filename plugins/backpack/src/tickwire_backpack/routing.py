@@ -14,19 +14,54 @@ from tickwire import (
     Channel,
     DecodeError,
     Event,
+    Funding,
     Instruments,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
     Quote,
     Side,
     Subscription,
+    Ticker,
     Trade,
 )
 from tickwire.native import Micros, NativeMessageRouter, NativeRouting, Price, Size, handles
-from tickwire.plugin import ConnectionInfo, Control, Fetch, LoginRefused, Request, Signer, Unknown
+from tickwire.plugin import (
+    ConnectionInfo,
+    Control,
+    Fetch,
+    Frame,
+    LoginRefused,
+    Request,
+    Send,
+    Signer,
+    Unknown,
+)
 from tickwire_backpack.auth import BackpackSigner
+from tickwire_backpack.figures import (
+    KlineData,
+    LiquidationData,
+    MarkPriceData,
+    OpenInterestData,
+    StreamName,
+    TickerData,
+    parse_candle,
+)
 from tickwire_backpack.info import BACKPACK
+from tickwire_backpack.liquidations import LiquidationStreams
 
-STREAMS = {Channel.TRADES: "trade", Channel.L2_BOOK: "depth", Channel.L1_BOOK: "bookTicker"}
-INVALID_SIGNATURE = 4003
+STREAMS = {
+    Channel.TRADES: "trade",
+    Channel.L2_BOOK: "depth",
+    Channel.L1_BOOK: "bookTicker",
+    Channel.TICKER: "ticker",
+    Channel.CANDLES: "kline",
+    Channel.MARK_PRICE: "markPrice",
+    Channel.FUNDING: "markPrice",
+    Channel.OPEN_INTEREST: "openInterest",
+    Channel.LIQUIDATIONS: "liquidation",
+}
+INVALID_SIGNATURE, INVALID_STREAM = 4003, 4006
 Levels = tuple[tuple[Price, Size], ...]
 
 
@@ -74,7 +109,17 @@ class Failure(msgspec.Struct):
 class Envelope(msgspec.Struct):
     """What every frame is."""
 
-    data: TradeData | DepthData | BookTickerData | None = None
+    data: (
+        TradeData
+        | DepthData
+        | BookTickerData
+        | TickerData
+        | KlineData
+        | MarkPriceData
+        | OpenInterestData
+        | LiquidationData
+        | None
+    ) = None
     error: Failure | None = None
 
 
@@ -96,9 +141,24 @@ class BackpackRouter(NativeMessageRouter):
     def __init__(self, instruments: Instruments, signer: BackpackSigner | None) -> None:
         super().__init__(instruments)
         self._signer = signer
+        self._liquidations = LiquidationStreams()
+
+    def subscribe(self, subscriptions: Sequence[Subscription]) -> Iterable[Send]:
+        """Ask for these in one frame, and for each one's liquidations in a frame of its own."""
+        liquidations, others = _parted(subscriptions)
+        asked = self._liquidations.asked(liquidations)
+        return (*(super().subscribe(others) if others else ()), *(self._ask(True, (one,)) for one in asked))
+
+    def unsubscribe(self, subscriptions: Sequence[Subscription]) -> Iterable[Send]:
+        """Ask for these no longer, in one frame."""
+        liquidations, others = _parted(subscriptions)
+        left = [*others, *self._liquidations.left(liquidations)]
+        return super().unsubscribe(left) if left else ()
 
     def stream(self, subscription: Subscription) -> str:
-        """Name a stream: ``trade.SOL_USDC``, ``depth.200ms.SOL_USDC``."""
+        """Name a stream: ``trade.SOL_USDC``, ``depth.200ms.SOL_USDC``, ``kline.1m.SOL_USDC``."""
+        if subscription.channel is Channel.LIQUIDATIONS and self._liquidations.is_bare:
+            return STREAMS[Channel.LIQUIDATIONS]
         native = subscription.instrument.native if subscription.instrument else ""
         return ".".join(filter(None, (STREAMS[subscription.channel], subscription.interval, native)))
 
@@ -128,6 +188,48 @@ class BackpackRouter(NativeMessageRouter):
         i = self.native[m.s]
         return (Quote(i.exchange, i.symbol, m.T * 1_000, ts_recv, m.b, m.B, m.a, m.A, m.u),)
 
+    @handles(TickerData)
+    def ticker(self, m: TickerData, ts_recv: int) -> Iterable[Event]:
+        """Read the figures of the last 24 hours."""
+        i = self.native[m.s]
+        return (Ticker(i.exchange, i.symbol, m.E * 1_000, ts_recv, m.c, None, m.o, m.h, m.l, m.v, m.V, m.n, "24h"),)
+
+    @handles(KlineData, frame=True)
+    def candle(self, m: KlineData, frame: Frame) -> Iterable[Event]:
+        """Read a candle; its interval stands in the stream's name alone."""
+        i = self.native[m.s]
+        try:
+            stream = msgspec.json.decode(frame.payload, type=StreamName).stream
+        except msgspec.DecodeError as error:
+            raise DecodeError(f"a candle without a stream's name: {error}") from error
+        return (parse_candle(m, stream, i.exchange, i.symbol, frame.ts_recv),)
+
+    @handles(MarkPriceData)
+    def mark(self, m: MarkPriceData, ts_recv: int) -> Iterable[Event]:
+        """Read mark price and funding, which share a stream; prediction markets have no funding."""
+        i = self.native[m.s]
+        ts_event = m.T * 1_000
+        mark = MarkPrice(i.exchange, i.symbol, ts_event, ts_recv, m.p, m.i)
+        if m.f is None:
+            return (mark,)
+        paid = None if m.n is None else m.n * 1_000_000
+        return (mark, Funding(i.exchange, i.symbol, ts_event, ts_recv, m.f, None, paid))
+
+    @handles(OpenInterestData)
+    def open_interest(self, m: OpenInterestData, ts_recv: int) -> Iterable[Event]:
+        """Read what is held open."""
+        i = self.native[m.s]
+        return (OpenInterest(i.exchange, i.symbol, m.E * 1_000, ts_recv, m.o),)
+
+    @handles(LiquidationData)
+    def liquidation(self, m: LiquidationData, ts_recv: int) -> Iterable[Event]:
+        """Read a liquidation; the stream without a symbol brings those of every market, asked for or not."""
+        if self._liquidations.is_bare and m.s not in self._liquidations.natives:
+            return ()
+        i = self.native[m.s]
+        side = Side.BUY if m.S == "Bid" else Side.SELL
+        return (Liquidation(i.exchange, i.symbol, m.T * 1_000, ts_recv, side, m.p, None, m.q),)
+
     @handles(Envelope)
     def failure(self, m: Envelope, ts_recv: int) -> Iterable[Control]:
         """Read an error frame, which never names the stream it is about."""
@@ -135,6 +237,9 @@ class BackpackRouter(NativeMessageRouter):
             raise DecodeError("a frame without data and without error")
         if m.error.code == INVALID_SIGNATURE:
             return (LoginRefused(m.error.message),)
+        if m.error.code == INVALID_STREAM and self._liquidations.natives:
+            refused, again = self._liquidations.refused(m.error.message)
+            return (*refused, *(self._ask(True, (one,)) for one in again))
         return (Unknown(f"error {m.error.code} {m.error.message}"),)
 
 
@@ -164,3 +269,8 @@ class BackpackRouting(NativeRouting):
         return BookSnapshot(
             i.exchange, i.symbol, depth.timestamp * 1_000, reply.ts_recv, bids, asks, depth.lastUpdateId
         )
+
+
+def _parted(subscriptions: Sequence[Subscription]) -> tuple[list[Subscription], list[Subscription]]:
+    liquidations = [one for one in subscriptions if one.channel is Channel.LIQUIDATIONS]
+    return liquidations, [one for one in subscriptions if one.channel is not Channel.LIQUIDATIONS]
