@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import aiohttp
 import pytest
 from nacl.signing import SigningKey
 
-from tickwire import ManualClock
+from tickwire import Clock, ManualClock, SystemClock
 from tickwire.simulation import MemoryTruth, SeededMarket, SimServer
 from tickwire_backpack.simulator import BackpackSimulator
 
@@ -51,10 +53,34 @@ class Exchange:
             yield socket
 
 
-def run(test: Callable[[Exchange], Coroutine[Any, Any, None]], dress: BackpackSimulator | None = None) -> None:
+class HurriedClock(SystemClock):
+    """A clock that runs so many times faster than the world's."""
+
+    def __init__(self, speed: int) -> None:
+        self._speed = speed
+        self._began = time.monotonic_ns()
+
+    def _elapsed(self) -> int:
+        return (time.monotonic_ns() - self._began) * self._speed
+
+    def now(self) -> int:  # type: ignore[override]
+        return 1_788_367_380_000_000_000 + self._elapsed()
+
+    def monotonic(self) -> float:  # type: ignore[override]
+        return self._elapsed() / 1e9
+
+    async def sleep(self, seconds: float) -> None:  # type: ignore[override]
+        await asyncio.sleep(seconds / self._speed)
+
+
+def run(
+    test: Callable[[Exchange], Coroutine[Any, Any, None]],
+    dress: BackpackSimulator | None = None,
+    clock: Clock | None = None,
+) -> None:
     async def bounded() -> None:
-        dressed, truth = dress or BackpackSimulator(), MemoryTruth()
-        market = SeededMarket.of(dressed, seed=6, truth=truth)
+        dressed, truth = dress or BackpackSimulator(clock=clock), MemoryTruth()
+        market = SeededMarket.of(dressed, seed=6, truth=truth, clock=clock)
         async with asyncio.timeout(60), SimServer(dressed, market) as server, aiohttp.ClientSession() as session:
             await test(Exchange(server, truth, session))
 
@@ -122,6 +148,10 @@ def samples() -> Any:
             (400, "application/json", '{"code":"INVALID_CLIENT_REQUEST","message":"Invalid market symbol"}'),
         ),
         (
+            "/api/v1/markPrices?symbol=SOL_USDC",
+            (400, "application/json", '{"code":"INVALID_CLIENT_REQUEST","message":"Symbol not found"}'),
+        ),
+        (
             "/api/v1/depth?symbol=JTO_USDC",
             (404, "application/json", '{"code":"RESOURCE_NOT_FOUND","message":"Not Found"}'),
         ),
@@ -142,6 +172,10 @@ def test_rest_answers_text_for_text(path: str, answer: tuple[int, str, str]) -> 
         ("/api/v1/trades/history?symbol=SOL_USDC&offset=-1", "offset"),
         ("/api/v1/depth?limit=5", "symbol"),
         ("/api/v1/market", "symbol"),
+        ("/api/v1/ticker?symbol=SOL_USDC&interval=1h", "interval"),
+        ("/api/v1/klines?symbol=SOL_USDC&interval=2m&startTime=1", "interval"),
+        ("/api/v1/klines?symbol=SOL_USDC&interval=1m", "startTime"),
+        ("/api/v1/klines?symbol=SOL_USDC&interval=1m&startTime=1&priceType=Mark", "priceType"),
         ("/api/v1/markets?marketType=spot", "marketType"),
     ],
 )
@@ -224,6 +258,166 @@ def test_rest_rows_have_exactly_the_recorded_keys() -> None:
         assert {key: type(value) for key, value in trade.items()} == {key: type(sample[key]) for key in sample}
 
     run(test)
+
+
+@pytest.mark.parametrize(
+    ("stream", "sample"),
+    [
+        ("ticker.SOL_USDC_PERP", "ws.ticker"),
+        ("kline.1s.SOL_USDC_PERP", "ws.kline"),
+        ("markPrice.SOL_USDC_PERP", "ws.markPrice"),
+        ("markPrice.FDVEXTD1B_USDC_PREDICTION", "ws.markPrice.prediction"),
+        ("openInterest.SOL_USDC_PERP", "ws.openInterest"),
+        ("liquidation.SOL_USDC_PERP", "ws.liquidation"),
+    ],
+)
+def test_frames_of_figures_have_exactly_the_keys_and_types_of_the_samples(stream: str, sample: str) -> None:
+    expected = samples()[sample]["data"]
+
+    async def test(exchange: Exchange) -> None:
+        async with exchange.socket() as socket:
+            await subscribe(socket, stream)
+            await heard(socket)
+            await exchange.server.step(20_000)
+            frame = await socket.receive_json()
+            while frame["data"].get("o", "") is None:  # a candle of a second without trades
+                frame = await socket.receive_json()
+            assert frame["stream"] == stream
+            assert list(frame["data"]) == sorted(expected)
+            assert {key: type(value) for key, value in frame["data"].items()} == {
+                key: type(value) for key, value in expected.items()
+            }
+            assert len(str(frame["data"]["E"])) == 16
+            if "f" in expected:
+                assert len(str(frame["data"]["n"])) == 13
+
+    run(test, clock=HurriedClock(200))
+
+
+def test_a_bucket_without_trades_closes_with_nothing_but_nulls() -> None:
+    sample = samples()["ws.kline.closed_empty"]["data"]
+
+    async def test(exchange: Exchange) -> None:
+        async with exchange.socket() as socket:
+            await subscribe(socket, "kline.1m.SOL_USDC")
+            data = (await socket.receive_json())["data"]
+            assert {key: data[key] for key in "Xchlonv"} == {key: sample[key] for key in "Xchlonv"}
+            assert [len(data[key]) for key in "tT"] == [len(sample[key]) for key in "tT"]
+
+    run(test, clock=HurriedClock(200))
+
+
+def test_rest_rows_of_figures_have_exactly_the_recorded_keys_and_types() -> None:
+    known = samples()
+
+    async def test(exchange: Exchange) -> None:
+        await exchange.server.step(20_000)
+        clock = exchange.server.market.clock
+        since = clock.now() // 1_000_000_000
+        await clock.sleep(130)
+        pairs = [
+            (await exchange.rows("/api/v1/ticker?symbol=SOL_USDC"), known["rest.ticker"]),
+            ((await exchange.rows("/api/v1/tickers"))[0], known["rest.tickers"][0]),
+            (
+                await exchange.rows(f"/api/v1/klines?symbol=SOL_USDC&interval=1m&startTime={since}"),
+                known["rest.klines"],
+            ),
+            ((await exchange.rows("/api/v1/fundingRates?symbol=SOL_USDC_PERP"))[0], known["rest.fundingRates"][0]),
+            ((await exchange.rows("/api/v1/markPrices?symbol=SOL_USDC_PERP"))[0], known["rest.markPrices"][0]),
+            ((await exchange.rows("/api/v1/openInterest?symbol=SOL_USDC_PERP"))[0], known["rest.openInterest"][0]),
+        ]
+        candles, sample = pairs.pop(2)
+        traded = next(row for row in candles if row["close"] is not None)
+        empty = next(row for row in candles if row["close"] is None)
+        for row, expected in [*pairs, (traded, sample[0]), (empty, sample[2])]:
+            assert {key: type(value) for key, value in row.items()} == {
+                key: type(value) for key, value in expected.items()
+            }
+            assert list(row) == list(expected)
+        assert [len(traded[key]) for key in ("start", "end")] == [19, 19]
+        assert {row["symbol"] for row in await exchange.rows("/api/v1/openInterest")} == {
+            "SOL_USDC_PERP", "BTC_USDC_PERP", "ETH_USDC_PERP", "kPEPE_USDC_PERP", "FDVEXTD1B_USDC_PREDICTION",
+        }  # fmt: skip
+        (prediction,) = await exchange.rows("/api/v1/markPrices?marketType=PREDICTION")
+        assert list(prediction) == ["markPrice", "symbol"]
+
+    run(test, clock=HurriedClock(200))
+
+
+def test_ticker_and_candles_over_rest_are_those_of_the_trades() -> None:
+    async def test(exchange: Exchange) -> None:
+        assert await exchange.get("/api/v1/ticker?symbol=SOL_USDC") == (204, "application/octet-stream", "")
+        assert await exchange.rows("/api/v1/tickers") == []
+        clock = exchange.server.market.clock
+        began = clock.now() // 1_000_000_000
+        for _ in range(4):
+            await exchange.server.step(2_000)
+            await clock.sleep(50)
+        trades = list(exchange.truth.trades("SOL_USDC"))
+        ticker = await exchange.rows("/api/v1/ticker?symbol=SOL_USDC")
+        prices = [Decimal(trade.price) for trade in trades]
+        assert [Decimal(ticker[key]) for key in ("firstPrice", "high", "low", "lastPrice")] == [
+            prices[0], max(prices), min(prices), prices[-1],
+        ]  # fmt: skip
+        assert Decimal(ticker["priceChange"]) == prices[-1] - prices[0]
+        assert (ticker["trades"], Decimal(ticker["volume"])) == (
+            str(len(trades)),
+            sum(Decimal(trade.size) for trade in trades),
+        )
+        rows = await exchange.rows(f"/api/v1/klines?symbol=SOL_USDC&interval=1m&startTime={began}")
+        assert len(rows) >= 3
+        for row in rows:
+            start, end = (
+                int(datetime.fromisoformat(row[key]).replace(tzinfo=UTC).timestamp() * 1e9) for key in ("start", "end")
+            )
+            within = [Decimal(trade.price) for trade in trades if start <= trade.ts < end]
+            assert row["trades"] == str(len(within))
+            if within:
+                assert [Decimal(row[key]) for key in ("open", "high", "low", "close")] == [
+                    within[0], max(within), min(within), within[-1],
+                ]  # fmt: skip
+
+    run(test, clock=HurriedClock(400))
+
+
+@pytest.mark.parametrize(
+    "stream",
+    ["markPrice.SOL_USDC", "openInterest.SOL_USDC", "liquidation.FDVEXTD1B_USDC_PREDICTION", "ticker.NOPE_USDC"],
+)
+def test_a_market_without_such_figures_is_met_with_silence(stream: str) -> None:
+    async def test(exchange: Exchange) -> None:
+        async with exchange.socket() as socket:
+            await subscribe(socket, stream)
+            await exchange.server.step(5_000)
+            await exchange.server.market.clock.sleep(70)
+            assert await heard(socket) == b""
+
+    run(test, clock=HurriedClock(400))
+
+
+def test_where_liquidations_have_the_bare_name_one_stream_has_those_of_all_perpetuals() -> None:
+    async def test(exchange: Exchange) -> None:
+        async with exchange.socket() as socket:
+            await subscribe(socket, "liquidation.SOL_USDC_PERP")
+            assert (await socket.receive_json())["error"]["code"] == 4006
+            await subscribe(socket, "liquidation")
+            await heard(socket)
+            await exchange.server.step(40_000)
+            due = [
+                (native, trade.price, trade.size, "Bid" if trade.buyer_is_taker else "Ask")
+                for native in ("SOL_USDC_PERP", "BTC_USDC_PERP", "ETH_USDC_PERP", "kPEPE_USDC_PERP")
+                for trade in exchange.truth.trades(native)
+                if trade.is_liquidation
+            ]
+            got = [await socket.receive_json() for _ in due]
+            assert {frame["stream"] for frame in got} == {"liquidation"}
+            assert sorted(tuple(frame["data"][key] for key in "spqS") for frame in got) == sorted(due)
+            await socket.send_json({"method": "UNSUBSCRIBE", "params": ["liquidation"]})
+            await heard(socket)
+            await exchange.server.step(20_000)
+            assert await heard(socket) == b""
+
+    run(test, BackpackSimulator(bare_liquidations=True))
 
 
 def test_both_sides_of_depth_ascend_and_prices_are_unpadded() -> None:
@@ -360,6 +554,8 @@ def test_subscribing_draws_no_answer(streams: list[str]) -> None:
     [
         ('{"method":"SUBSCRIBE","params":["nope.BTC_USDC_PERP"]}', (4006, "Invalid stream")),
         ('{"method":"SUBSCRIBE","params":["account.nope"]}', (4006, "Invalid stream")),
+        ('{"method":"SUBSCRIBE","params":["kline.2m.SOL_USDC"]}', (4006, "Invalid stream")),
+        ('{"method":"SUBSCRIBE","params":["liquidation"]}', (4006, "Invalid stream")),
         ('{"method":"SUBSCRIBE","params":["depth.100ms.SOL_USDC"]}', (4008, "Invalid depth window")),
         ('{"method":"SUBSCRIBE","params":["account.orderUpdate"]}', (4003, "Invalid signature")),
         ('{"method":"LIST","params":[]}', (4002, "Parse error")),

@@ -1,6 +1,8 @@
 """The simulated exchange: a seeded market, its ground truth, and a server on loopback that a plugin dresses."""
 
 from tickwire.simulation.abilities import Abilities, default_instruments
+from tickwire.simulation.candles import bucket_of, is_bucket
+from tickwire.simulation.figures import SimCandle, SimMark, SimOpenInterest, SimTicker
 from tickwire.simulation.market import SeededMarket
 from tickwire.simulation.records import Dress, SimBook, SimClient, SimLevels, SimMarket, SimReply, SimTrade
 from tickwire.simulation.server import SimServer
@@ -13,14 +15,20 @@ __all__ = [
     "MemoryTruth",
     "SeededMarket",
     "SimBook",
+    "SimCandle",
     "SimClient",
     "SimLevels",
+    "SimMark",
     "SimMarket",
+    "SimOpenInterest",
     "SimReply",
     "SimServer",
+    "SimTicker",
     "SimTrade",
     "TruthFiles",
     "TruthLog",
     "TruthReader",
+    "bucket_of",
     "default_instruments",
+    "is_bucket",
 ]

@@ -9,7 +9,8 @@ import attrs
 
 from tickwire.model.instruments import Instrument
 from tickwire.model.symbols import SymbolParts
-from tickwire.simulation.records import Dress, SimBook
+from tickwire.simulation.figures import SimCandle, SimMark, SimOpenInterest, SimTicker
+from tickwire.simulation.records import Dress, SimBook, SimTrade
 
 __all__ = ["Abilities", "default_instruments"]
 
@@ -33,6 +34,11 @@ class Abilities:
         snapshot_on_join: ``snapshot_on_join``: joining a book sends the whole of it first. ``False`` where the
             exchange gives snapshots over REST.
         quote: ``quote(whole)``: puts best bid and ask into words, for ``L1_BOOK``.
+        ticker: ``ticker(ticker)``: puts the figures of the trades so far into words, for ``TICKER``.
+        candle: ``candle(candle)``: likewise, for ``CANDLES``.
+        mark: ``mark(mark)``: likewise, for ``MARK_PRICE``.
+        open_interest: ``open_interest(interest)``: likewise, for ``OPEN_INTEREST``.
+        liquidation: ``liquidation(trade)``: puts the liquidation that made a trade into words, for ``LIQUIDATIONS``.
         envelope: ``envelope(topic, message)``: wraps a message for one topic.
     """
 
@@ -41,6 +47,11 @@ class Abilities:
     snapshot_on_join: bool
     quote: Callable[[SimBook], object] | None
     envelope: Callable[[str, object], object] | None
+    ticker: Callable[[SimTicker], object] | None = None
+    candle: Callable[[SimCandle], object] | None = None
+    mark: Callable[[SimMark], object] | None = None
+    open_interest: Callable[[SimOpenInterest], object] | None = None
+    liquidation: Callable[[SimTrade], object] | None = None
 
     @classmethod
     def of(cls, dress: Dress) -> Abilities:
@@ -51,4 +62,9 @@ class Abilities:
             snapshot_on_join=getattr(dress, "snapshot_on_join", True),
             quote=getattr(dress, "quote", None),
             envelope=getattr(dress, "envelope", None),
+            ticker=getattr(dress, "ticker", None),
+            candle=getattr(dress, "candle", None),
+            mark=getattr(dress, "mark", None),
+            open_interest=getattr(dress, "open_interest", None),
+            liquidation=getattr(dress, "liquidation", None),
         )

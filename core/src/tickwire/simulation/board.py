@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
 
 from tickwire.model.channels import Channel
+from tickwire.model.clock import Nanos
 from tickwire.model.errors import UnknownNativeError
 from tickwire.simulation.abilities import Abilities
+from tickwire.simulation.candles import CandleSeries
 from tickwire.simulation.market import SeededMarket
 from tickwire.simulation.pit import Pit
 from tickwire.simulation.records import Dress, SimBook, SimLevels, SimTrade
@@ -52,6 +55,7 @@ class _Topic:
         self.clients: dict[Receiver, None] = {}
         self.top = pit.top
         self.pending: _Pending | None = None
+        self.figures: Callable[[Nanos, bool], Iterable[object]] | None = None
 
 
 class _Pending:
@@ -101,7 +105,9 @@ class Board:
         """Whether anybody receives anything."""
         return bool(self._topics)
 
-    def join(self, client: Receiver, name: str, channel: Channel, native: str, interval: float) -> bytes | None:
+    def join(
+        self, client: Receiver, name: str, channel: Channel, native: str, interval: float, bucket: str = ""
+    ) -> bytes | None:
         """Let a client receive a topic.
 
         Returns:
@@ -112,7 +118,7 @@ class Board:
         """
         topic = self._topics.get(name)
         if topic is None:
-            topic = self._open(name, channel, native, interval)
+            topic = self._open(name, channel, native, interval, bucket)
         if client in topic.clients:
             return None
         topic.clients[client] = None
@@ -142,6 +148,9 @@ class Board:
             message = self._dress.trade(trade)
             for topic in topics:
                 self._send(topic, message)
+        if trade.is_liquidation and self._abilities.liquidation is not None:
+            for topic in self._by_pit.get((Channel.LIQUIDATIONS, pit), ()):
+                self._send(topic, self._abilities.liquidation(trade))
 
     def change(self, change: SimBook, pit: Pit) -> None:
         """Send a change, and the quote if the top changed, to those who joined their topics."""
@@ -151,7 +160,7 @@ class Board:
             self._send_quote(topics, pit)
 
     def flush(self, now: float) -> None:
-        """Send what intervals have merged, where the interval is over.
+        """Send what intervals have merged, where the interval is over, and the figures that are due.
 
         Args:
             now: Seconds on the market's monotonic clock.
@@ -161,15 +170,36 @@ class Board:
                 change, topic.pending = topic.pending.merged(), None
                 topic.due = now + topic.interval
                 self._send(topic, self._dress.book(change, topic.pit.live()))
+            elif topic.figures is not None:
+                is_due = now >= topic.due
+                if is_due:
+                    topic.due = now + topic.interval
+                for message in topic.figures(self._market.now(), is_due):
+                    self._send(topic, message)
 
-    def _open(self, name: str, channel: Channel, native: str, interval: float) -> _Topic:
-        if channel not in (Channel.TRADES, Channel.L2_BOOK, Channel.L1_BOOK):
-            raise UnknownNativeError(f"the simulated exchange has no {channel}")
+    def _open(self, name: str, channel: Channel, native: str, interval: float, bucket: str) -> _Topic:
         topic = _Topic(name, channel, self._market.pit(native), interval)
+        if channel is Channel.LIQUIDATIONS and self._abilities.liquidation is None:
+            raise UnknownNativeError(f"the simulated exchange has no {channel}")
+        if channel not in (Channel.TRADES, Channel.L2_BOOK, Channel.L1_BOOK, Channel.LIQUIDATIONS):
+            topic.figures = self._figures(channel, topic.pit, bucket)
         topic.due = self._market.clock.monotonic() + interval
         self._topics[name] = topic
         self._by_pit.setdefault((channel, topic.pit), []).append(topic)
         return topic
+
+    def _figures(self, channel: Channel, pit: Pit, bucket: str) -> Callable[[Nanos, bool], Iterable[object]]:
+        can = self._abilities
+        if channel is Channel.TICKER and (ticker := can.ticker):
+            return lambda now, is_due: [ticker(pit.ticker())] if is_due else ()
+        if channel is Channel.MARK_PRICE and (mark := can.mark):
+            return lambda now, is_due: [mark(pit.mark())] if is_due else ()
+        if channel is Channel.OPEN_INTEREST and (interest := can.open_interest):
+            return lambda now, is_due: [interest(pit.open_interest())] if is_due else ()
+        if channel is Channel.CANDLES and (candle := can.candle):
+            series = CandleSeries(bucket, self._market.now(), partial(pit.candle, bucket))
+            return lambda now, is_due: map(candle, series.tell(now, is_due))
+        raise UnknownNativeError(f"the simulated exchange has no {channel}")
 
     def _send_change(self, topics: list[_Topic], change: SimBook, pit: Pit) -> None:
         message: object = None

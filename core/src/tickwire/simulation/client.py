@@ -49,10 +49,10 @@ class SocketClient:
         """Queue an answer."""
         self.push(encode(message))
 
-    def join(self, topic: str, channel: Channel, native: str, interval: float = 0) -> bool:
+    def join(self, topic: str, channel: Channel, native: str, interval: float = 0, bucket: str = "") -> bool:
         """Receive a topic; the whole book, where it is due, waits for ``answered``."""
         try:
-            first = self._board.join(self, topic, channel, native, interval)
+            first = self._board.join(self, topic, channel, native, interval, bucket)
         except UnknownNativeError:
             return False
         if first is not None:

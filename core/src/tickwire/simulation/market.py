@@ -10,6 +10,8 @@ from tickwire.model.clock import Clock, Nanos, SystemClock
 from tickwire.model.errors import ConfigError, UnknownInstrumentError, UnknownNativeError
 from tickwire.model.instruments import Instrument, InstrumentStatus
 from tickwire.simulation.abilities import Abilities
+from tickwire.simulation.candles import bucket_of
+from tickwire.simulation.figures import SimCandle, SimMark, SimOpenInterest, SimTicker
 from tickwire.simulation.pit import MarketListener, Pit
 from tickwire.simulation.records import Dress, SimBook, SimTrade
 from tickwire.simulation.truth import TruthLog
@@ -156,6 +158,27 @@ class SeededMarket:
     def book(self, native: str, depth: int) -> SimBook:
         """Give the best ``depth`` levels of both sides as they are now."""
         return self.pit(native).whole(depth)
+
+    def ticker(self, native: str) -> SimTicker:
+        """Sum up the trades so far."""
+        return self.pit(native).ticker()
+
+    def candles(self, native: str, bucket: str, start: Nanos, end: Nanos, limit: int) -> Sequence[SimCandle]:
+        """Give the first ``limit`` closed candles from the bucket of ``start`` on, none from before the market."""
+        pit, now, found = self.pit(native), self.clock.now(), list[SimCandle]()
+        first, last = bucket_of(bucket, max(start, pit.tape.began))
+        while len(found) < limit and first < end and last <= now:
+            found.append(pit.candle(bucket, first, last, True))
+            first, last = bucket_of(bucket, last)
+        return found
+
+    def mark(self, native: str) -> SimMark:
+        """Give mark and index price as they are now."""
+        return self.pit(native).mark()
+
+    def open_interest(self, native: str) -> SimOpenInterest:
+        """Give what is held open now."""
+        return self.pit(native).open_interest()
 
     def now(self) -> Nanos:
         """Give the market's time."""

@@ -11,6 +11,7 @@ from typing import Protocol, overload
 
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.instruments import Instrument
+from tickwire.simulation.figures import SimCandle, SimMark, SimOpenInterest, SimTicker, Tally, Tape
 from tickwire.simulation.matching import BookHalf, MatchingEngine
 from tickwire.simulation.order_flow import OrderFlow
 from tickwire.simulation.records import SimBook, SimTrade
@@ -41,6 +42,7 @@ class Pit:
         sequence: Number of the last changed level.
         number: Number of the last trade.
         kept: The last trades, oldest first.
+        tape: The sums of all trades.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Pit:
         self._clock = clock
         self._price, self._size = StepTexts(instrument.tick_size), StepTexts(instrument.lot_size)
         self._ts: Nanos = clock.now()
+        self.tape = Tape(instrument, self._ts)
         self._is_open = False
         self._engine = MatchingEngine(self, first_order=113_780_000_000 + random.randrange(1_000_000))
         self._bids, self._asks = _Levels(self, self._engine.bids), _Levels(self, self._engine.asks)
@@ -92,6 +95,34 @@ class Pit:
         bids, asks = self._bids[:depth], self._asks[:depth]
         return SimBook(self.instrument, None, self.sequence, self._ts, bids, asks)
 
+    def ticker(self) -> SimTicker:
+        """Sum up the trades so far."""
+        total = self.tape.total
+        volume, value = self._size(total.lots), self.tape.quote_text(total)
+        return SimTicker(self.instrument, self._clock.now(), *self._prices(total), volume, value, total.count)
+
+    def candle(self, bucket: str, start: Nanos, end: Nanos, is_closed: bool) -> SimCandle:
+        """Sum up the trades of a bucket."""
+        tally = self.tape.between(start, end)
+        volume, value = self._size(tally.lots), self.tape.quote_text(tally)
+        prices = self._prices(tally)
+        return SimCandle(self.instrument, bucket, start, end, *prices, volume, value, tally.count, is_closed)
+
+    def _prices(self, tally: Tally) -> tuple[str | None, str | None, str | None, str | None]:
+        if not tally.count:
+            return (None, None, None, None)
+        return self._price(tally.open), self._price(tally.high), self._price(tally.low), self._price(tally.close)
+
+    def mark(self) -> SimMark:
+        """Give the middle of the book."""
+        bid, _, ask, _ = self.top
+        middle = (bid + ask) * (self.instrument.tick_size or Decimal(1)) / 2
+        return SimMark(self.instrument, self._clock.now(), self._price((bid + ask) // 2), f"{middle:.8f}")
+
+    def open_interest(self) -> SimOpenInterest:
+        """Give the volume of all trades: each opens a position."""
+        return SimOpenInterest(self.instrument, self._clock.now(), self._size(self.tape.total.lots))
+
     def level(self, tick: int, lots: int) -> tuple[str, str]:
         """Write a level."""
         return self._price(tick), self._size(lots)
@@ -105,6 +136,7 @@ class Pit:
             self.instrument, self.number, self._price(tick), self._size(lots), buyer_is_taker, self._ts, buyer, seller
         )
         self.kept.append(trade)
+        self.tape.add(self._ts, tick, lots)
         for listener in self._listeners:
             listener.trade(trade, self)
 

@@ -15,6 +15,7 @@ from tickwire.model.channels import Channel
 from tickwire.model.clock import Nanos
 from tickwire.model.instruments import Instrument
 from tickwire.plugin.protocols import Request
+from tickwire.simulation.figures import SimCandle, SimMark, SimOpenInterest, SimTicker
 
 __all__ = ["Dress", "SimBook", "SimClient", "SimLevels", "SimMarket", "SimReply", "SimTrade"]
 
@@ -44,6 +45,11 @@ class SimTrade:
     ts: Nanos
     buyer_order: int = 0
     seller_order: int = 0
+
+    @property
+    def is_liquidation(self) -> bool:
+        """Whether the taker was being liquidated: one trade in fifty is, so that there is something to see."""
+        return self.number % 50 == 0
 
 
 @attrs.frozen
@@ -103,6 +109,25 @@ class SimMarket(Protocol):
         """Give the exchange's time."""
         ...
 
+    def ticker(self, native: str) -> SimTicker:
+        """Sum up the trades so far."""
+        ...
+
+    def candles(self, native: str, bucket: str, start: Nanos, end: Nanos, limit: int) -> Sequence[SimCandle]:
+        """Give the first ``limit`` closed candles that begin in the bucket of ``start`` or later, before ``end``.
+
+        There are none from before the market opened.
+        """
+        ...
+
+    def mark(self, native: str) -> SimMark:
+        """Give mark and index price as they are now."""
+        ...
+
+    def open_interest(self, native: str) -> SimOpenInterest:
+        """Give what is held open now."""
+        ...
+
 
 class SimClient(Protocol):
     """One WebSocket connection."""
@@ -111,16 +136,18 @@ class SimClient(Protocol):
         """Queue a message: ``bytes`` as they are, ``str`` as text, anything else as JSON."""
         ...
 
-    def join(self, topic: str, channel: Channel, native: str, interval: float = 0) -> bool:
+    def join(self, topic: str, channel: Channel, native: str, interval: float = 0, bucket: str = "") -> bool:
         """Send this client all messages of a channel of one instrument, from the next one on.
 
         The whole book is queued behind the answer first, unless the dress says ``snapshot_on_join = False``.
 
         Args:
             topic: The exchange's name of the stream; joining twice changes nothing.
-            channel: ``TRADES``, ``L2_BOOK``, or ``L1_BOOK`` where the dress has ``quote``.
+            channel: ``TRADES``, ``L2_BOOK``, or one that the dress has the ability for.
             native: Native symbol.
-            interval: Seconds; above zero the changes of that time come merged into one.
+            interval: Seconds. Of a book: above zero the changes of that time come merged into one. Of ticker, mark
+                price and open interest: how often they come. Of candles: how often the open one comes, if it changed.
+            bucket: Length of candles by name, e.g. ``1m``.
 
         Returns:
             ``False`` for an unknown or closed instrument.

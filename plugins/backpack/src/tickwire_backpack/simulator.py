@@ -12,25 +12,43 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
-from tickwire import Channel, Clock, Instrument, InstrumentStatus, SystemClock
+from tickwire import Channel, Clock, SystemClock
 from tickwire.plugin import Request
-from tickwire.simulation import SimBook, SimClient, SimMarket, SimReply, SimTrade
-from tickwire_backpack.simulated_markets import INSTRUMENTS, PRICES, asset_rows, market_row, security_rows
+from tickwire.simulation import (
+    SimBook,
+    SimCandle,
+    SimClient,
+    SimMark,
+    SimMarket,
+    SimOpenInterest,
+    SimReply,
+    SimTicker,
+    SimTrade,
+)
+from tickwire_backpack import simulated_figures as figures
+from tickwire_backpack.simulated_markets import INSTRUMENTS, PRICES
+from tickwire_backpack.simulated_rest import ROUTES, Refusal
 
 __all__ = ["BackpackSimulator"]
 
-_DEPTHS = ("5", "10", "20", "50", "100", "500", "1000")
-_MARKET_TYPES = {"SPOT", "PERP", "IPERP", "DATED", "PREDICTION", "RFQ"}
 _WINDOWS = {"200ms": 0.2, "600ms": 0.6, "1000ms": 1.0}
 _WINDOW = re.compile(r"\d+ms")
-_CHANNELS = {"trade": Channel.TRADES, "bookTicker": Channel.L1_BOOK, "depth": Channel.L2_BOOK}
+_CHANNELS = {
+    "trade": Channel.TRADES,
+    "bookTicker": Channel.L1_BOOK,
+    "depth": Channel.L2_BOOK,
+    "ticker": Channel.TICKER,
+    "kline": Channel.CANDLES,
+    "markPrice": Channel.MARK_PRICE,
+    "openInterest": Channel.OPEN_INTEREST,
+    "liquidation": Channel.LIQUIDATIONS,
+}
 # Valid on the exchange; here they stay quiet, as they do there while nothing happens.
-_QUIET = {"kline", "ticker", "markPrice", "openInterest", "liquidation", "externalTicker", "stockPrice"}
+_QUIET = {"externalTicker", "stockPrice", "stockIndicativeQuote"}
 _PRIVATE = {"account.orderUpdate", "account.positionUpdate", "account.balanceUpdate", "account.rfqUpdate"}
 _PARSE, _SIGNATURE = (4002, "Parse error"), (4003, "Invalid signature")
 _STREAM, _BAD_WINDOW = (4006, "Invalid stream"), (4008, "Invalid depth window")
@@ -42,26 +60,23 @@ class BackpackSimulator:
     Args:
         clock: What ``/time``, the emit time ``E`` and the age of a signature are read from.
         keys: API keys it knows; ``None``: any key whose signature is right.
+        bare_liquidations: The stream of liquidations is called ``liquidation``, as in the older documents, and not
+            ``liquidation.<symbol>``; the other name is an invalid stream.
     """
 
     instruments = INSTRUMENTS
     prices = PRICES
     snapshot_on_join = False
 
-    def __init__(self, clock: Clock | None = None, keys: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, clock: Clock | None = None, keys: Sequence[str] | None = None, *, bare_liquidations: bool = False
+    ) -> None:
+        self._bare_liquidations = bare_liquidations
         self._clock = clock or SystemClock()
         self._keys = None if keys is None else frozenset(keys)
         self._routes: Mapping[str, Callable[[Mapping[str, Any], SimMarket], object]] = {
-            "/api/v1/status": lambda _, __: {"message": None, "status": "Ok"},
-            "/api/v1/ping": lambda _, __: "pong",
             "/api/v1/time": lambda _, __: str(self._clock.now() // 1_000_000),
-            "/api/v1/assets": lambda _, __: asset_rows(),
-            "/api/v1/securities": lambda _, __: security_rows(),
-            "/api/v1/markets": _markets,
-            "/api/v1/market": _market,
-            "/api/v1/depth": _depth,
-            "/api/v1/trades": _trades,
-            "/api/v1/trades/history": _trades,
+            **ROUTES,
         }
 
     def rest(self, request: Request, market: SimMarket) -> object:
@@ -73,7 +88,7 @@ class BackpackSimulator:
             return SimReply(405, "method not allowed")
         try:
             return route(request.params, market)
-        except _Refusal as refusal:
+        except Refusal as refusal:
             return refusal.reply
 
     def received(self, payload: bytes, client: SimClient) -> None:
@@ -85,14 +100,16 @@ class BackpackSimulator:
         # Whether one bad stream voids a frame on the real exchange is unknown: here the others live.
         for stream in message.params:
             if message.method == "UNSUBSCRIBE":
-                client.leave(stream)
+                for topic in self._topics(stream):
+                    client.leave(topic)
             elif complaint := self._subscribe(stream, message, client):
                 _complain(client, complaint)
         return None
 
     def envelope(self, topic: str, message: object) -> object:
         """Wrap a message as ``{"data": …, "stream": …}``."""
-        return {"data": message, "stream": topic}
+        is_bare = self._bare_liquidations and topic.startswith("liquidation.")
+        return {"data": message, "stream": "liquidation" if is_bare else topic}
 
     def trade(self, trade: SimTrade) -> object:
         """Write a ``trade`` frame; ``a`` and ``b`` are the seller's and the buyer's order."""
@@ -137,6 +154,33 @@ class BackpackSimulator:
             "u": whole.sequence,
         }
 
+    def ticker(self, ticker: SimTicker) -> object:
+        """Write a ``ticker`` frame."""
+        return figures.ticker_frame(ticker, self._emitted(ticker.ts))
+
+    def candle(self, candle: SimCandle) -> object:
+        """Write a ``kline`` frame."""
+        return figures.candle_frame(candle, self._emitted(0))
+
+    def mark(self, mark: SimMark) -> object:
+        """Write a ``markPrice`` frame."""
+        return figures.mark_frame(mark, self._emitted(mark.ts))
+
+    def open_interest(self, interest: SimOpenInterest) -> object:
+        """Write an ``openInterest`` frame."""
+        return figures.interest_frame(interest, self._emitted(interest.ts))
+
+    def liquidation(self, trade: SimTrade) -> object:
+        """Write a ``liquidation`` frame."""
+        return figures.liquidation_frame(trade, self._emitted(trade.ts))
+
+    def _topics(self, stream: str) -> Sequence[str]:
+        # the bare stream is one topic per market
+        if self._bare_liquidations and stream == "liquidation":
+            types = figures.TYPES[Channel.LIQUIDATIONS]
+            return [f"liquidation.{i.native}" for i in self.instruments if i.type in types]
+        return (stream,)
+
     def _subscribe(self, stream: str, message: _Message, client: SimClient) -> tuple[int, str] | None:
         kind, _, native = stream.partition(".")
         if kind == "account":
@@ -145,15 +189,32 @@ class BackpackSimulator:
             return None
         if kind not in _CHANNELS:
             return _STREAM
-        interval = 0.0
+        channel, interval, bucket = _CHANNELS[kind], 0.0, ""
+        if channel is Channel.LIQUIDATIONS:
+            return self._subscribe_liquidations(stream, client)
+        if kind == "kline":
+            # What the exchange says to an interval it does not have is unknown.
+            bucket, _, native = native.partition(".")
+            if bucket not in figures.INTERVALS:
+                return _STREAM
         if kind == "depth":
             window, _, rest = native.partition(".")
             if window in _WINDOWS:
                 interval, native = _WINDOWS[window], rest
             elif _WINDOW.fullmatch(window):
                 return _BAD_WINDOW
-        # An unknown or closed market draws no answer either.
-        client.join(stream, _CHANNELS[kind], native, interval)
+        # An unknown or closed market, or one without such figures, draws no answer either.
+        if figures.has(native, channel):
+            client.join(stream, channel, native, interval or figures.PERIODS.get(channel, 0.0), bucket)
+        return None
+
+    def _subscribe_liquidations(self, stream: str, client: SimClient) -> tuple[int, str] | None:
+        if (stream == "liquidation") is not self._bare_liquidations:
+            return _STREAM
+        for topic in self._topics(stream):
+            native = topic.partition(".")[2]
+            if figures.has(native, Channel.LIQUIDATIONS):
+                client.join(topic, Channel.LIQUIDATIONS, native)
         return None
 
     def _subscribe_private(self, stream: str, message: _Message) -> tuple[int, str] | None:
@@ -188,12 +249,6 @@ class _Message(msgspec.Struct):
     signature: list[str] = []
 
 
-class _Refusal(Exception):
-    def __init__(self, status: int, body: object) -> None:
-        super().__init__(body)
-        self.reply = SimReply(status, body)
-
-
 def _complain(client: SimClient, complaint: tuple[int, str]) -> None:
     code, message = complaint
     client.send({"id": None, "error": {"code": code, "message": message}})
@@ -202,85 +257,3 @@ def _complain(client: SimClient, complaint: tuple[int, str]) -> None:
 def _best(levels: Sequence[tuple[str, str]]) -> tuple[str | None, str | None]:
     # Fields of an empty side are null, say the newer documents.
     return levels[0] if levels else (None, None)
-
-
-def _markets(params: Mapping[str, Any], market: SimMarket) -> object:
-    types: Sequence[str] = ("SPOT", "PERP")
-    if "marketType" in params:
-        # The parameter may be repeated; the server's mapping then has them all.
-        getall = getattr(params, "getall", None)
-        types = getall("marketType") if getall else (params["marketType"],)
-    if not set(types) <= _MARKET_TYPES:
-        raise _unparsed("marketType", 'failed to parse "MarketType": Expect a valid enumeration value.')
-    return [market_row(i) for i in market.instruments if i.type.name in types]
-
-
-def _market(params: Mapping[str, Any], market: SimMarket) -> object:
-    return market_row(_instrument(params, market))
-
-
-def _depth(params: Mapping[str, Any], market: SimMarket) -> object:
-    limit = str(params.get("limit", "1000"))
-    if limit not in _DEPTHS:
-        raise _unparsed("limit", 'failed to parse "DepthLimit": Expect a valid enumeration value.')
-    book = market.book(_open_instrument(params, market).native, int(limit))
-    return {
-        "asks": [_unpadded_level(level) for level in book.asks],
-        "bids": [_unpadded_level(level) for level in reversed(book.bids)],
-        "lastUpdateId": str(book.sequence),
-        "timestamp": book.ts // 1_000,
-    }
-
-
-def _trades(params: Mapping[str, Any], market: SimMarket) -> object:
-    limit, offset = _whole_number(params, "limit", 100), _whole_number(params, "offset", 0)
-    if limit > 1_000:
-        # The exchange's own text for a value above the documented maximum is unknown.
-        raise _unparsed("limit", "verification failed. maximum(1000, exclusive: false)")
-    rows = market.latest(_open_instrument(params, market).native, limit, offset)
-    return [
-        {
-            "id": trade.number,
-            "isBuyerMaker": not trade.buyer_is_taker,
-            "price": _unpadded(trade.price),
-            "quantity": _unpadded(trade.size),
-            "quoteQuantity": _unpadded(f"{Decimal(trade.price) * Decimal(trade.size):f}"),
-            "timestamp": trade.ts // 1_000_000,
-        }
-        for trade in rows
-    ]
-
-
-def _instrument(params: Mapping[str, Any], market: SimMarket) -> Instrument:
-    if "symbol" not in params:
-        raise _unparsed("symbol", 'Type "string" expects an input value.')
-    for instrument in market.instruments:
-        if instrument.native == params["symbol"]:
-            return instrument
-    raise _Refusal(400, {"code": "INVALID_CLIENT_REQUEST", "message": "Invalid market symbol"})
-
-
-def _open_instrument(params: Mapping[str, Any], market: SimMarket) -> Instrument:
-    instrument = _instrument(params, market)
-    if instrument.status is InstrumentStatus.CLOSED:
-        raise _Refusal(404, {"code": "RESOURCE_NOT_FOUND", "message": "Not Found"})
-    return instrument
-
-
-def _whole_number(params: Mapping[str, Any], name: str, default: int) -> int:
-    text = str(params.get(name, default))
-    if not text.isascii() or not text.isdigit():
-        raise _unparsed(name, f'failed to parse "integer(uint64)": invalid digit found in "{text}"')
-    return int(text)
-
-
-def _unparsed(name: str, why: str) -> _Refusal:
-    return _Refusal(400, f"failed to parse parameter `{name}`: {why}")
-
-
-def _unpadded_level(level: tuple[str, str]) -> tuple[str, str]:
-    return _unpadded(level[0]), _unpadded(level[1])
-
-
-def _unpadded(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text else text
