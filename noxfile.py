@@ -20,6 +20,7 @@ TESTED = [package for package in PACKAGES if (package / "tests").is_dir()]
 KESTREL = ROOT / "tests" / "kestrel"
 CCXT = "ccxt>=4.5.89"
 MYPY = "mypy>=1.18"
+BACKPACK_SDK = "backpack-exchange-sdk>=1.1.4,<2"
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "venv"
@@ -85,6 +86,7 @@ def types(session: nox.Session) -> None:
         *PLUGINS,
         KESTREL,
         CCXT,
+        BACKPACK_SDK,
         MYPY,
         "types-PyYAML",
         "nox",
@@ -111,7 +113,7 @@ def tests(session: nox.Session, package: Path) -> None:
 @nox.session
 def integration(session: nox.Session) -> None:
     """Test what no single package can: all plugins together, Kestrel as a third party's, real clients, public types."""
-    install(session, core("testing", "ed25519", "tls", "speed"), *PLUGINS, KESTREL, CCXT, MYPY)
+    install(session, core("testing", "ed25519", "tls", "speed"), *PLUGINS, KESTREL, CCXT, BACKPACK_SDK, MYPY)
     session.run("python", "-m", "pip", "check")
     session.run("pytest", "tests", *session.posargs)
 
