@@ -1,17 +1,19 @@
-"""The real ``ccxt.pro.backpack`` works against the simulated Backpack: its book and trades are the ground truth's."""
+"""The real ``ccxt.pro.backpack`` works against the simulated Backpack: what it gives is the ground truth's."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from importlib import import_module
 from itertools import islice
 from typing import Any
 
 import pytest
 
-from tickwire import InstrumentType
-from tickwire.simulation import MemoryTruth, SeededMarket, SimBook, SimServer
+from tickwire import InstrumentType, SystemClock
+from tickwire.simulation import MemoryTruth, SeededMarket, SimBook, SimServer, SimTrade
 from tickwire_backpack.simulator import BackpackSimulator
 
 NATIVES = {"SOL/USDC": "SOL_USDC", "BTC/USDC:USDC": "BTC_USDC_PERP"}
@@ -120,3 +122,81 @@ def test_watch_order_book_equals_the_truth_at_its_own_sequence(symbol: str) -> N
 
 def rows(side: Any) -> Iterator[list[float]]:
     return ([float(price), float(size)] for price, size, *_ in side)
+
+
+class HurriedClock(SystemClock):
+    """The exchange's clock: a minute of it is one second of the world, and it never passes ccxt's own clock."""
+
+    def __init__(self) -> None:
+        self._began, self._start = time.monotonic_ns(), time.time_ns() - 3_600_000_000_000
+
+    def now(self) -> int:
+        return self._start + (time.monotonic_ns() - self._began) * 60
+
+    def monotonic(self) -> float:
+        return (time.monotonic_ns() - self._began) * 60 / 1e9
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 60)
+
+
+def summed(trades: Sequence[SimTrade]) -> tuple[float, float, float, float, float]:
+    """Give open, high, low, close and volume."""
+    prices = [float(trade.price) for trade in trades]
+    volume = sum(Decimal(trade.size) for trade in trades)
+    return prices[0], max(prices), min(prices), prices[-1], float(volume)
+
+
+@pytest.mark.parametrize("symbol", NATIVES)
+def test_watch_ticker_and_fetch_ticker_give_the_trades_so_far(symbol: str) -> None:
+    async def main() -> None:
+        clock, truth = HurriedClock(), MemoryTruth()
+        dress = BackpackSimulator(clock)
+        market = SeededMarket.of(dress, NATIVES.values(), seed=9, truth=truth, clock=clock)
+        async with SimServer(dress, market) as server, asyncio.timeout(25):
+            exchange = client(server)
+            try:
+                await server.step(2_000)
+                watched = await exchange.watch_ticker(symbol)
+                fetched = await exchange.fetch_ticker(symbol)
+                many = await exchange.fetch_tickers([symbol])
+            finally:
+                await exchange.close()
+        expected = summed(list(truth.trades(NATIVES[symbol])))
+        keys = ("open", "high", "low", "close", "baseVolume")
+        for ticker in (watched, fetched, many[symbol]):
+            assert tuple(ticker[key] for key in keys) == expected
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("symbol", NATIVES)
+def test_watch_ohlcv_and_fetch_ohlcv_give_the_trades_of_their_minutes(symbol: str) -> None:
+    async def main() -> None:
+        clock, truth = HurriedClock(), MemoryTruth()
+        dress = BackpackSimulator(clock)
+        market = SeededMarket.of(dress, NATIVES.values(), seed=9, truth=truth, clock=clock)
+        async with SimServer(dress, market, rate=60) as server, asyncio.timeout(25):
+            exchange = client(server)
+            try:
+                since = clock.now() // 1_000_000
+                watched: dict[int, list[float]] = {}
+                while len(watched) < 4:
+                    # ccxt dates a candle of the socket by its end
+                    rows = await exchange.watch_ohlcv(symbol, "1m")
+                    watched |= {end - 60_000: figures for end, *figures in rows}
+                fetched = {row[0]: row[1:] for row in await exchange.fetch_ohlcv(symbol, "1m", since)}
+            finally:
+                await exchange.close()
+        by_minute: dict[int, list[SimTrade]] = {}
+        for trade in truth.trades(NATIVES[symbol]):
+            by_minute.setdefault(trade.ts // 60_000_000_000 * 60_000, []).append(trade)
+        # the first may have begun before, the last has not closed
+        for minute in sorted(watched)[1:-1]:
+            assert tuple(watched[minute]) == summed(by_minute[minute])
+        assert len(fetched) >= 2
+        assert {minute: tuple(row) for minute, row in fetched.items()} == {
+            minute: summed(by_minute[minute]) for minute in fetched
+        }
+
+    asyncio.run(main())
