@@ -345,6 +345,16 @@ def test_the_proxy_resolves_the_exchanges_name(scheme: str, engine: str, use: Us
     assert NAME not in resolved
 
 
+def test_socks4_has_no_names_so_this_machine_resolves_them(engine: str, use: Use) -> None:
+    async def main() -> None:
+        async with proxying(ProxyServer()) as proxy, behind(proxy.url("socks4"), NAME, engine) as transport:
+            error = await failing(transport, NAME, use)
+            assert f"(name not resolved, through the SOCKS proxy 127.0.0.1:{proxy.port})" in str(error)
+            assert proxy.asked == []
+
+    run(main())
+
+
 @pytest.mark.parametrize("scheme", REMOTE)
 def test_tls_is_spoken_with_the_exchange_through_the_proxy(scheme: str, engine: str, tmp_path: Any) -> None:
     authority = trustme.CA()

@@ -469,6 +469,24 @@ def test_nothing_of_the_engine_is_logged(caplog: pytest.LogCaptureFixture) -> No
     assert logging.root.level == 1
 
 
+def test_a_user_in_the_url_becomes_a_header_and_no_message_shows_it() -> None:
+    async def serve(request: web.Request) -> web.Response:
+        seen.append((request.headers.get("Authorization"), request.host, request.path_qs))
+        return web.Response(status=200)
+
+    async def main() -> None:
+        async with answering(serve) as url:
+            host = url.removeprefix("ws://").removesuffix("/stream")
+            error = await refused(f"ws://bob:s3cret@{host}/a%2Fb c?token=s3cret#part")
+            assert str(error) == f"ws://{host}/a%2Fb c does not speak WebSocket: it answered 200"
+            assert seen == [("Basic Ym9iOnMzY3JldA==", host, "/a%2Fb%20c?token=s3cret")]
+        error = await refused(f"ws://bob:s3cret@{host}/?token=s3cret")
+        assert str(error) == f"cannot reach ws://{host}/ (connection refused)"
+
+    seen: list[object] = []
+    run(main())
+
+
 # --- compression
 
 

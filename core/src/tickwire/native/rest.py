@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import time
@@ -29,7 +30,7 @@ from tickwire.model.errors import (
 from tickwire.native.proxies import Proxy, proxy_errors
 from tickwire.plugin.protocols import Request, Response
 
-__all__ = ["NativeRestClient", "lost", "make_session", "status_error"]
+__all__ = ["NativeRestClient", "lost", "make_session", "shown", "status_error"]
 
 T = TypeVar("T")
 
@@ -166,23 +167,28 @@ def lost(url: str, error: BaseException, proxy: Proxy | None = None, what: str =
     if failed is not None:
         return failed
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
-        return ConfigError(f"{url!r} is not a URL", hint="write https://host or wss://host")
-    where = url.partition("?")[0]
+        return ConfigError(f"{shown(url)!r} is not a URL", hint="write https://host or wss://host")
+    where = shown(url)
     if proxy is None:
         return ConnectionLostError(f"cannot reach {where} ({_why(error)})")
     return ConnectionLostError(f"cannot reach {where} ({_why(error)}, through the {proxy})", hint=proxy.hint)
 
 
+def shown(url: str) -> str:
+    """Give a URL for messages: without user, password and query, which may hold a token."""
+    return re.sub(r"//[^/?#]*@", "//", url).partition("?")[0]
+
+
 def _why(error: BaseException) -> str:
-    # aiohttp knows TLS errors of its own connections by name, those through a proxy as some OSError
-    refused_by = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
-    refused_by = getattr(refused_by, "certificate_error", refused_by)
-    if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
+    # aiohttp knows failures of its own connections by name, those through a proxy as some OSError
+    below = error.__cause__ if isinstance(error.__cause__, ssl.SSLError | socket.gaierror) else error
+    below = getattr(below, "certificate_error", below)
+    if isinstance(error, aiohttp.ClientConnectorDNSError) or isinstance(below, socket.gaierror):
         return "name not resolved"
     # before ssl.SSLError and OSError: it is one of each
-    if isinstance(refused_by, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {refused_by}; tls.ca_file or SSL_CERT_FILE names another authority"
-    if isinstance(error, aiohttp.ClientSSLError) or isinstance(refused_by, ssl.SSLError):
+    if isinstance(below, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {below}; tls.ca_file or SSL_CERT_FILE names another authority"
+    if isinstance(error, aiohttp.ClientSSLError) or isinstance(below, ssl.SSLError):
         return f"TLS failed: {error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         return os.strerror(error.errno).lower() if error.errno else str(error.os_error)

@@ -18,7 +18,7 @@ from yarl import URL
 from tickwire.model.clock import Nanos
 from tickwire.model.errors import ConfigError, ExchangeUnavailableError, TickwireError
 from tickwire.native.proxies import Proxy
-from tickwire.native.rest import status_error
+from tickwire.native.rest import shown, status_error
 from tickwire.plugin.protocols import Ending, Frame, Located, Request, Response
 
 __all__ = [
@@ -130,20 +130,20 @@ def websocket_url(text: str) -> URL:
     except ValueError:
         is_one = False
     if not is_one:
-        raise ConfigError(f"{text!r} is not a URL", hint="write wss://host")
-    return url
+        raise ConfigError(f"{shown(text)!r} is not a URL", hint="write wss://host")
+    return url.with_fragment(None)
 
 
 def upgrade_refused(url: str, status: int, headers: Mapping[str, str], now: Nanos) -> TickwireError:
     """Turn the answer to an upgrade into the error that says what to do next."""
+    url = shown(url)
     if status == 101 or 200 <= status < 300:
         why = "its answer to the upgrade is wrong" if status == 101 else f"it answered {status}"
         return ExchangeUnavailableError(f"{url} does not speak WebSocket: {why}")
     if 300 <= status < 400:
-        target = headers.get("Location", "nowhere").partition("?")[0]
-        return ExchangeUnavailableError(f"GET {url.partition('?')[0]}: {status}, a redirect to {target}")
-    answer = Response(status, headers, b"instead of a WebSocket", now)
-    return status_error(Request("GET", url.partition("?")[0]), answer, now)
+        target = shown(headers.get("Location", "nowhere"))
+        return ExchangeUnavailableError(f"GET {url}: {status}, a redirect to {target}")
+    return status_error(Request("GET", url), Response(status, headers, b"instead of a WebSocket", now), now)
 
 
 def closed_by_the_exchange(code: int, reason: str) -> Ending:

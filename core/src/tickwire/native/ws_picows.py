@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import aiohappyeyeballs
+from aiohttp import encode_basic_auth
 from multidict import CIMultiDict
 from picows import (
     WSCloseCode,
@@ -24,7 +25,7 @@ from picows import (
 from yarl import URL
 
 from tickwire.model.errors import ExchangeUnavailableError, TickwireError
-from tickwire.native.rest import lost
+from tickwire.native.rest import lost, shown
 from tickwire.native.tls import tls_context
 from tickwire.native.version import USER_AGENT
 from tickwire.native.ws import (
@@ -43,13 +44,14 @@ from tickwire.native.ws import (
     upgrade_refused,
     websocket_url,
 )
-from tickwire.native.ws_messages import TEXT, Messages, check_text, read_close
+from tickwire.native.ws_messages import Messages, check_text, read_close
 from tickwire.plugin.protocols import Ending, Frame
 
 __all__ = ["PicowsConnection", "connect"]
 
 _TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
-_CLOSE, _PING, _PONG = WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG
+_CLOSE, _PING = WSMsgType.CLOSE, WSMsgType.PING
+_CODES = {code.value for code in WSCloseCode}
 
 # picows logs each connection, and at its lowest level the upgrade with its tokens; what matters is in the endings
 _SILENT: Final = logging.Logger("picows", logging.CRITICAL + 1)  # noqa: LOG001  # nobody else's to configure
@@ -66,7 +68,7 @@ async def connect(dial: Dial) -> PicowsConnection:
     url = websocket_url(dial.located.url)
     try:
         async with asyncio.timeout(dial.timeout):
-            connection = await _upgrade(url, dial, await _reach(url, dial))
+            connection = await _upgrade(url, dial)
     except WSHandshakeError as error:
         raise upgrade_refused(dial.located.url, *_status_of(error), dial.now()) from error
     except TickwireError:
@@ -91,7 +93,7 @@ class _Reached(socket.socket):
 
 
 async def _reach(url: URL, dial: Dial) -> _Reached:
-    host, port = url.host or "", url.port or 0
+    host, port = url.raw_host or "", url.port or 0
     if dial.proxy is not None:
         plain = await dial.proxy.dial(host, port)
     else:
@@ -100,20 +102,23 @@ async def _reach(url: URL, dial: Dial) -> _Reached:
     return _Reached(plain.family, plain.type, plain.proto, plain.detach())
 
 
-async def _upgrade(url: URL, dial: Dial, reached: _Reached) -> PicowsConnection:
+async def _upgrade(url: URL, dial: Dial) -> PicowsConnection:
     tls = (dial.tls or tls_context()) if url.scheme == "wss" else None
     headers = CIMultiDict(dial.located.headers)
     headers.setdefault("User-Agent", USER_AGENT)
+    if url.user is not None:  # picows would put it into the Host header
+        headers.setdefault("Authorization", encode_basic_auth(url.user, url.password or ""))
     if dial.compress:
         headers["Sec-WebSocket-Extensions"] = "permessage-deflate"
 
     def listen(request: Any, response: Any) -> PicowsConnection:
         return PicowsConnection(dial, inflates=dial.compress and _agreed(dial, response.headers))
 
+    reached = await _reach(url, dial)
     upgrading = asyncio.ensure_future(
         ws_connect(
             listen,
-            str(url),
+            str(url.with_user(None)),
             ssl_context=tls,
             websocket_handshake_timeout=None,
             logger_name=_SILENT,
@@ -143,7 +148,7 @@ def _agreed(dial: Dial, headers: Any) -> bool:
     name, *parameters = (part.strip() for part in extensions.split(";"))
     known = {"server_no_context_takeover", "client_no_context_takeover", "server_max_window_bits"}
     if name and (name != "permessage-deflate" or {part.partition("=")[0].strip() for part in parameters} - known):
-        raise ExchangeUnavailableError(f"{dial.located.url} answers with extensions that were not asked for")
+        raise ExchangeUnavailableError(f"{shown(dial.located.url)} answers with extensions that were not asked for")
     return bool(name)
 
 
@@ -228,24 +233,24 @@ class PicowsConnection(WSListener):
         kind = frame.msg_type
         if (self._ending is not None or transport.is_close_frame_sent) and self._is_too_late(kind, frame):
             return
-        try:
-            if frame.rsv2 or frame.rsv3:
-                raise Violation(1002, "reserved bits are set")
-            if kind is _TEXT or kind is _BINARY or kind is _CONTINUATION:
-                payload = self._message(kind, frame)
-                if payload is None:
-                    return
-            else:
-                self._control(kind, frame)
+        payload: bytes | None
+        is_whole = (kind is _TEXT or kind is _BINARY) and frame.fin and not self._joins
+        if is_whole and not (frame.rsv1 or frame.rsv2 or frame.rsv3):
+            payload = frame.get_payload_as_bytes()
+            if kind is _TEXT and not payload.isascii() and not self._is_text(payload):
                 return
-        except Violation as violation:
-            self._hang_up(violation.ending(), violation.code)
-            return
+        else:
+            payload = self._read(kind, frame)
+            if payload is None:
+                return
         if self._is_paused or self._held:
             self._held.append(Frame(payload, ts_recv))
             self._nothing_held.clear()
-        else:
-            self._give(Frame(payload, ts_recv))
+            return
+        try:
+            self._on_frame(Frame(payload, ts_recv))
+        except Exception as error:  # one user callback: what it raises is an ending, not lost
+            self._raised(error)
 
     def pause_writing(self) -> None:
         """Count what is sent from here on."""
@@ -256,15 +261,27 @@ class PicowsConnection(WSListener):
         self._is_stuck = False
         self._unsent = 0
 
-    def _message(self, kind: WSMsgType, frame: WSFrame) -> bytes | None:
-        payload = frame.get_payload_as_bytes()
-        if frame.fin and not self._joins and not frame.rsv1 and kind is not _CONTINUATION:
-            if kind is _TEXT:
-                check_text(payload)
-            return payload
-        self._joins = not frame.fin
-        opcode = TEXT if kind is _TEXT else kind.value
-        return self._messages.add(opcode, payload, fin=frame.fin, rsv1=frame.rsv1)
+    def _is_text(self, payload: bytes) -> bool:
+        try:
+            check_text(payload)
+        except Violation as violation:
+            self._hang_up(violation.ending(), violation.code)
+            return False
+        return True
+
+    # what is not simply a message in one frame
+    def _read(self, kind: WSMsgType, frame: WSFrame) -> bytes | None:
+        try:
+            if frame.rsv2 or frame.rsv3:
+                raise Violation(1002, "reserved bits are set")
+            if kind is not _TEXT and kind is not _BINARY and kind is not _CONTINUATION:
+                self._control(kind, frame)
+                return None
+            self._joins = not frame.fin
+            return self._messages.add(kind.value, frame.get_payload_as_bytes(), fin=frame.fin, rsv1=frame.rsv1)
+        except Violation as violation:
+            self._hang_up(violation.ending(), violation.code)
+            return None
 
     def _control(self, kind: WSMsgType, frame: WSFrame) -> None:
         if frame.rsv1:
@@ -285,16 +302,16 @@ class PicowsConnection(WSListener):
             self._transport.disconnect()
         return True
 
-    def _give(self, frame: Frame) -> None:
-        try:
-            self._on_frame(frame)
-        except Exception as error:  # one user callback: what it raises is an ending, not lost
-            self._forget_held()
-            self._hang_up(raised_by_us(error), 1000)
+    def _raised(self, error: Exception) -> None:
+        self._forget_held()
+        self._hang_up(raised_by_us(error), CLOSED_BY_US.code)
 
     def _hand_on(self) -> None:
         while self._held and not self._is_paused:
-            self._give(self._held.popleft())
+            try:
+                self._on_frame(self._held.popleft())
+            except Exception as error:  # as above
+                self._raised(error)
         if not self._is_paused:
             self._nothing_held.set()
             if self._ending is None:
@@ -308,7 +325,8 @@ class PicowsConnection(WSListener):
         if self._ending is not None:
             return
         self._ending = ending
-        self._transport.send_close(WSCloseCode(code) if code in _KNOWN else code)  # type: ignore[arg-type]
+        # its stub wants an enum; the exchange's own codes, 4000 and up, are none of it
+        self._transport.send_close(WSCloseCode(code) if code in _CODES else code)  # type: ignore[arg-type]
         self._transport.underlying_transport.resume_reading()
         self._deadline = self._loop.call_later(CLOSE_WITHIN, self._transport.disconnect, False)
 
@@ -339,6 +357,3 @@ class PicowsConnection(WSListener):
         except Exception as error:  # the task's outermost edge: picows' own failures too
             return raised_by_us(error)
         return Ending(ABNORMAL, LOST)
-
-
-_KNOWN = {code.value for code in WSCloseCode}
