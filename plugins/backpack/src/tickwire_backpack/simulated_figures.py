@@ -5,7 +5,7 @@ Shapes: frames and answers recorded 2026-09-02; ``openInterest`` and ``liquidati
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -18,7 +18,6 @@ from tickwire.simulation import (
     SimTicker,
     SimTrade,
 )
-from tickwire_backpack.simulated_markets import INSTRUMENTS
 
 __all__ = [
     "INTERVALS", "PERIODS", "TYPES", "candle_frame", "candle_rows", "funding_rows", "has", "interest_frame",
@@ -169,10 +168,10 @@ def funding_rows(instrument: Instrument, now: Nanos, limit: int, offset: int) ->
     ]
 
 
-def has(native: str, channel: Channel) -> bool:
+def has(native: str, channel: Channel, listed: Iterable[Instrument]) -> bool:
     """Tell whether a market has such figures."""
     types = TYPES.get(channel)
-    return types is None or any(i.type in types for i in INSTRUMENTS if i.native == native)
+    return types is None or any(i.type in types for i in listed if i.native == native)
 
 
 def unpadded(text: str) -> str:

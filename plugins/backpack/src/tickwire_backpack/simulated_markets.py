@@ -114,7 +114,7 @@ def _highest(instrument: Instrument, is_perp: bool) -> str | None:
     if instrument.type is _PREDICTION:
         return _step_text(Decimal(1) - (instrument.tick_size or Decimal(0)))
     # A power of ten well above the price; the real bounds follow no known rule.
-    return f"{Decimal(1).scaleb(PRICES[instrument.native].adjusted() + 2):f}" if is_perp else None
+    return f"{Decimal(1).scaleb(PRICES.get(instrument.native, Decimal(100)).adjusted() + 2):f}" if is_perp else None
 
 
 def _quantity_filter(instrument: Instrument) -> Mapping[str, object]:

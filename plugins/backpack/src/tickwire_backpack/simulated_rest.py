@@ -106,7 +106,7 @@ def _mark_prices(params: Mapping[str, Any], market: SimMarket) -> object:
     found = [
         i
         for i in _open(market)
-        if figures.has(i.native, Channel.MARK_PRICE)
+        if figures.has(i.native, Channel.MARK_PRICE, [i])
         and (i.native == params["symbol"] if "symbol" in params else i.type.name == kind)
     ]
     if "symbol" in params and not found:
@@ -115,7 +115,7 @@ def _mark_prices(params: Mapping[str, Any], market: SimMarket) -> object:
 
 
 def _open_interest(params: Mapping[str, Any], market: SimMarket) -> object:
-    wanted = [i for i in _open(market) if figures.has(i.native, Channel.OPEN_INTEREST)]
+    wanted = [i for i in _open(market) if figures.has(i.native, Channel.OPEN_INTEREST, [i])]
     if "symbol" in params:
         wanted = [_open_instrument(params, market)]
     return [figures.interest_row(market.open_interest(i.native)) for i in wanted]

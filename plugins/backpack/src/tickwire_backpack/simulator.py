@@ -204,7 +204,7 @@ class BackpackSimulator:
             elif _WINDOW.fullmatch(window):
                 return _BAD_WINDOW
         # An unknown or closed market, or one without such figures, draws no answer either.
-        if figures.has(native, channel):
+        if figures.has(native, channel, self.instruments):
             client.join(stream, channel, native, interval or figures.PERIODS.get(channel, 0.0), bucket)
         return None
 
@@ -213,7 +213,7 @@ class BackpackSimulator:
             return _STREAM
         for topic in self._topics(stream):
             native = topic.partition(".")[2]
-            if figures.has(native, Channel.LIQUIDATIONS):
+            if figures.has(native, Channel.LIQUIDATIONS, self.instruments):
                 client.join(topic, Channel.LIQUIDATIONS, native)
         return None
 
