@@ -287,3 +287,12 @@ def test_arbitrary_bytes_give_nothing_but_controls_and_data_errors(
         return
     assert len(items) in (1, 2)
     assert all(isinstance(item, Control | MarketEvent) for item in items)
+
+
+def test_a_candle_whose_stream_is_no_text_is_malformed(router: BackpackRouter) -> None:
+    payload = (
+        b'{"data":{"E":1788367440511558,"e":"kline","s":"SOL_USDC","T":"2026-09-02T16:44:00","X":true,"c":null,"h":null,'
+        b'"l":null,"n":0,"o":null,"t":"2026-09-02T16:43:00","v":null},"stream":"\x80kline.1m.SOL_USDC"}'
+    )
+    with pytest.raises(DecodeError, match="without a stream's name"):
+        list(router.route(Frame(payload, 1)))

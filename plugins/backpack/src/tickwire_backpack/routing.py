@@ -200,7 +200,7 @@ class BackpackRouter(NativeMessageRouter):
         i = self.native[m.s]
         try:
             stream = msgspec.json.decode(frame.payload, type=StreamName).stream
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DecodeError(f"a candle without a stream's name: {error}") from error
         return (parse_candle(m, stream, i.exchange, i.symbol, frame.ts_recv),)
 
