@@ -34,6 +34,7 @@ _NAMES = {
     "plugin.hookspecs": "hookimpl",
     "plugin.registry": "Registry",
     "run.feed": "Feed",
+    "run.secrets": "Secret",
     "run.script": "stream",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}

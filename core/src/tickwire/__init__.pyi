@@ -105,3 +105,4 @@ from tickwire.plugin.hookspecs import hookimpl as hookimpl
 from tickwire.plugin.registry import Registry as Registry
 from tickwire.run.feed import Feed as Feed
 from tickwire.run.script import stream as stream
+from tickwire.run.secrets import Secret as Secret

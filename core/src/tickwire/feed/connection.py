@@ -22,6 +22,7 @@ from tickwire.model.errors import (
     RequestRejectedError,
     RetryableError,
     TickwireError,
+    UnknownNativeError,
 )
 from tickwire.model.metrics import Metrics
 from tickwire.model.quality import Event, Reconnected, Severity
@@ -346,6 +347,8 @@ class FeedConnection:
 
     def _bad_frame(self, error: Exception) -> None:
         self._errors.value += 1
+        if isinstance(error, UnknownNativeError):
+            self._listener.unlisted()
         if self._errors.value == 1 or not isinstance(error, DataError):
             _log.warning(
                 "%s %s: a frame was dropped: %s: %s",

@@ -41,6 +41,10 @@ class Listener(Protocol):
         """Note that the connection's own counter jumped."""
         ...
 
+    def unlisted(self) -> None:
+        """Note that a frame named an instrument that is not loaded."""
+        ...
+
     def disconnected(self, subscriptions: Iterable[Subscription], ts_good: Nanos, reason: str) -> None:
         """Note that the connection ended; until ``ts_good`` nothing is missing."""
         ...

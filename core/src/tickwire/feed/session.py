@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import attrs
+
 from tickwire.feed.backoff import Backoff
 from tickwire.feed.books import BookStream
 from tickwire.feed.connection import FeedConnection
 from tickwire.feed.conversation import converse
+from tickwire.feed.listing import ListingWatch, listing_change
 from tickwire.feed.resync import BookResync
+from tickwire.feed.selectors import Selected, is_glob, select
 from tickwire.feed.settings import FeedSettings
 from tickwire.feed.streams import Stream, SubscriptionState, SubscriptionStatus
 from tickwire.feed.trades import TradeStream
@@ -44,7 +48,7 @@ from tickwire.model.events import (
 from tickwire.model.health import Health, HealthStatus
 from tickwire.model.instruments import Instrument, InstrumentStatus
 from tickwire.model.metrics import Metrics
-from tickwire.model.quality import Event, GapCause, UnsubscribeReason
+from tickwire.model.quality import Event, GapCause, ListingChange, ListingKind, UnsubscribeReason
 from tickwire.plugin.assembly import Wiring
 from tickwire.plugin.info import Ids
 from tickwire.plugin.protocols import Network, Refused
@@ -117,11 +121,13 @@ class FeedSession:
         self._stray = metrics.counter("stray_events_total", exchange=exchange)
         self._tasks: asyncio.TaskGroup | None = None
         self._resync = BookResync(wiring, clock, self._resubscribe)
+        self._listing = ListingWatch(wiring, clock, settings.listing, self._listing_changed)
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         book = wiring.info.book
         if book is not None and any(request.channel is Channel.L2_BOOK for request in settings.channels):
             # there from the start, not in sync: who looks early finds them
-            self.books.update({symbol: L2Book(exchange, symbol, book.sequence) for symbol in settings.symbols})
+            names = [symbol for symbol in settings.symbols if not (is_glob(symbol) or symbol.startswith("!"))]
+            self.books.update({symbol: L2Book(exchange, symbol, book.sequence) for symbol in names})
 
     # the life
     async def run(self) -> None:
@@ -149,14 +155,14 @@ class FeedSession:
 
     async def _begin(self) -> None:
         await self.load()
-        wanted = [
-            self._subscription(symbol, request)
-            for symbol in self._settings.symbols
-            for request in self._settings.channels
-        ]
+        settings = self._settings
+        selected = self.resolve(settings.symbols)
+        self._tell_of_missing(settings.symbols, selected)
+        wanted = [self._subscription(symbol, request) for symbol in selected.symbols for request in settings.channels]
         for subscription in dict.fromkeys(wanted):
             self._add(subscription)
         self.is_ready.set()
+        await self._listing.run()
 
     def stop(self) -> None:
         """Make ``run`` close everything and return; a second call is harmless."""
@@ -175,6 +181,7 @@ class FeedSession:
             try:
                 wiring.instruments.replace(await converse(wiring.symbols.load(), wiring.transport, wiring.signer))
                 self.health.clear("instruments")
+                self._settings.listing.loaded(wiring.instruments)
                 return
             except (RetryableError, DataError) as error:
                 retry_after = error.retry_after if isinstance(error, RateLimitedError) else None
@@ -194,13 +201,14 @@ class FeedSession:
         wanted = [self._subscription(symbol, request) for symbol in symbols for request in requests]
         taken = {(one.symbol, one.label): one for one in self._streams}
         for subscription in wanted:
-            if taken.get((subscription.symbol, subscription.label), subscription) != subscription:
+            found = taken.get((subscription.symbol, subscription.label), subscription)
+            if _parameters(found) != _parameters(subscription):
                 raise UnsupportedChannelError(
                     f"{self._wiring.info.id}: {subscription} is subscribed to with other parameters",
                     hint="unsubscribe first",
                 )
         for subscription in wanted:
-            if subscription not in self._streams:
+            if (subscription.symbol, subscription.label) not in taken:
                 self._add(subscription)
 
     def unsubscribe(self, symbols: Iterable[str], requests: Iterable[ChannelRequest]) -> None:
@@ -209,12 +217,96 @@ class FeedSession:
         for request in requests:
             is_one = request.channel in PER_INTERVAL and request.interval is not None
             kinds.add(f"{request.channel}:{request.interval}" if is_one else request.channel.value)
-        for subscription, stream in list(self._streams.items()):
+        for subscription in list(self._streams):
             if subscription.symbol in names and not kinds.isdisjoint((subscription.channel.value, subscription.label)):
-                carrier = self._carriers.pop(subscription)
-                carrier.unsubscribe(subscription)
-                self._remove(subscription)
-                stream.ended(UnsubscribeReason.USER)
+                self._drop(subscription, UnsubscribeReason.USER)
+
+    def _drop(self, subscription: Subscription, reason: UnsubscribeReason) -> None:
+        stream, carrier = self._streams[subscription], self._carriers.pop(subscription)
+        carrier.unsubscribe(subscription)
+        self._remove(subscription)
+        stream.ended(reason)
+
+    def want(self, symbols: Sequence[str], requests: Sequence[ChannelRequest]) -> None:
+        """Make these the desired state: what is missing is added, what is too much removed, the rest left alone.
+
+        Raises:
+            UnknownInstrumentError: A symbol is not listed; nothing was changed.
+        """
+        if not self.is_ready.is_set():
+            self._settings = attrs.evolve(self._settings, symbols=symbols, channels=requests)
+            return
+        selected = self.resolve(symbols)
+        self._settings = attrs.evolve(self._settings, symbols=symbols, channels=requests)
+        self._tell_of_missing(symbols, selected)
+        wanted = [self._subscription(symbol, request) for symbol in selected.symbols for request in requests]
+        named = {_named(one): one for one in wanted}
+        held = {_named(one): one for one in self._streams}
+        for name, subscription in held.items():
+            if name not in named:
+                self._drop(subscription, UnsubscribeReason.USER)
+        for name, subscription in named.items():
+            if name not in held:
+                self._add(subscription)
+
+    def resolve(self, symbols: Sequence[str]) -> Selected:
+        """Find out which symbols are meant.
+
+        Raises:
+            UnknownInstrumentError: One was never listed, or none is meant at all.
+        """
+        listing, instruments = self._settings.listing, self._wiring.instruments
+        selected = select(symbols, instruments.symbols, instruments.closed())
+        names = [symbols[number] for number in selected.unlisted]
+        known = [symbol for symbol in names if listing.former(symbol) is not None]
+        if not listing.is_lenient:
+            for symbol in names:
+                if symbol not in known:
+                    self._instrument(symbol)
+            if symbols and not selected.symbols and not known:
+                exchange = self._wiring.info.id
+                raise UnknownInstrumentError(
+                    f"{', '.join(map(repr, symbols))} selects none of {len(instruments)} instruments of {exchange}",
+                    hint=f"tickwire symbols {exchange} lists them",
+                )
+        return selected
+
+    def _tell_of_missing(self, symbols: Sequence[str], selected: Selected) -> None:
+        exchange = self._wiring.info.id
+        for number in selected.unlisted:
+            symbol = symbols[number]
+            before = self._settings.listing.former(symbol)
+            if before is None:
+                _log.warning("%s: %r is not listed; it is subscribed to once it is", exchange, symbol)
+                continue
+            _log.warning("%s: %r is listed no longer; the rest runs", exchange, symbol)
+            now = self._clock.now()
+            self._emit(listing_change(exchange, now, ListingKind.DELISTED, symbol, None, before))
+        for number in selected.idle:
+            does = "excludes nothing" if symbols[number].startswith("!") else "matches nothing yet"
+            _log.warning("%s: selector %r %s", exchange, symbols[number], does)
+
+    def unlisted(self) -> None:
+        """Have the list read again: a frame named an instrument that is not in it."""
+        self._listing.unknown()
+
+    def _listing_changed(self, changes: Sequence[ListingChange]) -> None:
+        instruments = self._wiring.instruments
+        chosen = set(select(self._settings.symbols, instruments.symbols, instruments.closed()).symbols)
+        for change in changes:
+            self._emit(change)
+            held = [one for one in self._streams if one.symbol == change.symbol]
+            if change.kind is ListingKind.DELISTED:
+                for subscription in held:
+                    self._drop(subscription, UnsubscribeReason.DELISTED)
+            elif not held and change.symbol is not None and change.symbol in chosen and _begins(change):
+                for request in self._settings.channels:
+                    self._add(self._subscription(change.symbol, request))
+            elif change.kind is ListingKind.CHANGED and _native(change.instrument) != _native(change.before):
+                # the exchange spells it differently now: what was asked for is not it any more
+                for subscription in held:
+                    self._drop(subscription, UnsubscribeReason.DELISTED)
+                    self._add(attrs.evolve(subscription, instrument=change.instrument))
 
     def status(self) -> Mapping[Subscription, SubscriptionStatus]:
         """Sum up every subscription."""
@@ -277,7 +369,9 @@ class FeedSession:
 
     def _checksum(self, subscription: Subscription, book: L2Book[Any]) -> int:
         assert subscription.instrument is not None
-        return self._wiring.routing.checksum(book, subscription.instrument)
+        # its tick size may have changed since it was subscribed to
+        now = self._wiring.instruments.symbols.get(subscription.instrument.symbol, subscription.instrument)
+        return self._wiring.routing.checksum(book, now)
 
     def _carry(self, subscription: Subscription) -> None:
         # desired state: the first connection of the right kind with room, else a new one
@@ -438,3 +532,21 @@ def _key(subscription: Subscription) -> tuple[type, str, str | None] | None:
     kind = _OTHERS.get(subscription.channel)
     interval = subscription.interval if subscription.channel in PER_INTERVAL else None
     return None if kind is None else (kind, subscription.symbol or "", interval)
+
+
+def _parameters(subscription: Subscription) -> tuple[int | None, str | None]:
+    return subscription.depth, subscription.interval
+
+
+def _named(subscription: Subscription) -> tuple[str | None, Channel, int | None, str | None]:
+    return subscription.symbol, subscription.channel, subscription.depth, subscription.interval
+
+
+def _native(instrument: Instrument | None) -> str | None:
+    return None if instrument is None else instrument.native_key or instrument.native
+
+
+# newly listed, or open again: what a user unsubscribed from stays unsubscribed whatever else changes
+def _begins(change: ListingChange) -> bool:
+    before = change.before
+    return before is None or (before.status is InstrumentStatus.CLOSED and change.instrument is not None)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from tickwire.feed.backoff import BackoffPolicy
+from tickwire.feed.listing import ListingSettings
 from tickwire.model.channels import ChannelRequest
 
 __all__ = ["FeedSettings"]
@@ -18,12 +19,14 @@ class FeedSettings:
 
     Attributes:
         name: For logs.
-        symbols: Ours, exact.
+        symbols: Ours, or selectors of them.
         channels: For each symbol.
         backoff: Between attempts to connect and to load the instruments.
+        listing: How to deal with the exchange's list.
     """
 
     name: str
     symbols: Sequence[str]
     channels: Sequence[ChannelRequest]
     backoff: BackoffPolicy = attrs.field(factory=BackoffPolicy)
+    listing: ListingSettings = attrs.field(factory=ListingSettings)

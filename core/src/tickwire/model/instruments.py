@@ -190,6 +190,10 @@ class Instruments:
             held.clear()
             held.update(fresh)
 
+    def closed(self) -> frozenset[str]:
+        """Give our symbols of those that do not trade now."""
+        return frozenset(symbol for symbol, one in self.symbols.items() if one.status is InstrumentStatus.CLOSED)
+
     def __iter__(self) -> Iterator[Instrument]:
         return iter(self.symbols.values())
 

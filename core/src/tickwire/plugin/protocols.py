@@ -185,7 +185,7 @@ class Network:
     Attributes:
         rest: Base URLs, primary first.
         websocket: URLs by socket name, primary first.
-        proxy_rest: Proxy URL for HTTP, ``None``: direct.
+        proxy_rest: Proxy URL for HTTP, ``None``: direct. May hold a password, so that its repr is left out.
         proxy_websocket: Proxy URL for sockets, ``None``: direct.
         timeout: Seconds for one request or one dial.
         engine: Of the WebSocket, ``picows`` or ``aiohttp``; ``None``: the fastest that is installed.
@@ -196,8 +196,8 @@ class Network:
 
     rest: tuple[str, ...]
     websocket: Mapping[str, tuple[str, ...]]
-    proxy_rest: str | None = None
-    proxy_websocket: str | None = None
+    proxy_rest: str | None = attrs.field(default=None, repr=False)
+    proxy_websocket: str | None = attrs.field(default=None, repr=False)
     timeout: float = 10.0
     engine: str | None = None
     tls_ca_file: str | None = None

@@ -11,6 +11,7 @@ from tickwire.model.events import MarketEvent
 from tickwire.model.quality import Dropped
 from tickwire.plugin.info import ExchangeInfo
 from tickwire.plugin.protocols import Credentials, Network
+from tickwire.run.proxies import Proxy
 
 __all__ = [
     "ChannelLike", "credentials_of", "event_class", "network_of", "options_of", "requests_of", "symbols_of",
@@ -36,11 +37,17 @@ def network_of(
     info: ExchangeInfo,
     rest: str | Sequence[str] | None,
     websocket: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None,
+    *,
+    proxy: str | Proxy | None = None,
+    tls_ca_file: str | None = None,
+    engine: str | None = None,
+    compress: bool = False,
+    environ: Mapping[str, str] | None = None,
 ) -> Network:
-    """Give the declared hosts, or those the user set instead.
+    """Give the declared hosts, or those the user set instead, and the way to them.
 
     Raises:
-        ConfigError: A socket is named that the exchange has not.
+        ConfigError: A socket is named that the exchange has not, or the proxy is none.
     """
     declared: dict[str, tuple[str, ...]] = {name: (endpoint.url,) for name, endpoint in info.sockets.items()}
     if isinstance(websocket, Mapping):
@@ -50,7 +57,18 @@ def network_of(
         declared |= {name: _many(urls) for name, urls in websocket.items()}
     elif websocket:
         declared = dict.fromkeys(declared, _many(websocket))
-    return Network(_many(rest) if rest else info.rest, declared)
+    hosts = _many(rest) if rest else info.rest
+    proxy = Proxy.parse(proxy) if isinstance(proxy, str) else proxy
+    sockets = [url for urls in declared.values() for url in urls]
+    return Network(
+        hosts,
+        declared,
+        proxy_rest=proxy.url_for(hosts, environ) if proxy is not None else None,
+        proxy_websocket=proxy.url_for(sockets, environ) if proxy is not None else None,
+        engine=engine,
+        tls_ca_file=tls_ca_file,
+        compress=compress,
+    )
 
 
 def symbols_of(symbols: Iterable[str]) -> tuple[str, ...]:

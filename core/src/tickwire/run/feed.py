@@ -13,6 +13,7 @@ from tickwire.feed.backoff import BackoffPolicy
 from tickwire.feed.buffer import EventBuffer
 from tickwire.feed.channels import check_channels
 from tickwire.feed.conversation import converse
+from tickwire.feed.listing import ListingSettings
 from tickwire.feed.session import FeedSession
 from tickwire.feed.settings import FeedSettings
 from tickwire.feed.streams import SubscriptionStatus
@@ -26,7 +27,7 @@ from tickwire.model.instruments import Instruments
 from tickwire.model.metrics import Counter, Metrics
 from tickwire.model.quality import Dropped, Event, QualityEvent
 from tickwire.plugin.assembly import Wiring, assemble
-from tickwire.plugin.protocols import Credentials
+from tickwire.plugin.protocols import Credentials, Network
 from tickwire.plugin.registry import Registry
 from tickwire.run.arguments import (
     ChannelLike,
@@ -37,6 +38,7 @@ from tickwire.run.arguments import (
     requests_of,
     symbols_of,
 )
+from tickwire.run.proxies import Proxy
 
 __all__ = ["Feed", "load_instruments"]
 
@@ -72,6 +74,12 @@ class Feed:
         rest: str | Sequence[str] | None = None,
         websocket: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
         extensions: Mapping[str, object] | None = None,
+        proxy: str | Proxy | None = None,
+        tls_ca_file: str | None = None,
+        engine: str | None = None,
+        compress: bool = False,
+        numbers: type = float,
+        listing: ListingSettings | None = None,
         buffer: int = 65_536,
         when_full: str = "drop_oldest",
         backoff: BackoffPolicy | None = None,
@@ -82,15 +90,21 @@ class Feed:
 
         Args:
             exchange: Its id, e.g. ``"backpack"``.
-            symbols: Ours, e.g. ``"SOL-USDC"``.
+            symbols: Ours, e.g. ``"SOL-USDC"``, or selectors: ``"*-USDC-PERP"`` takes in, ``"!X-*"`` takes out again.
             channels: Names, or requests with parameters such as ``Subscribe.l2_book(depth=100)``.
             name: For logs; the exchange's id by default.
             plugin: Pins the plugin by name.
             options: Of the plugin: a mapping, or an instance of its options type.
             credentials: Secrets by name.
-            rest: Base URL instead of the declared ones.
-            websocket: URL for all sockets, or URLs by socket name.
+            rest: Base URLs instead of the declared ones, primary first.
+            websocket: URLs for all sockets, or by socket name, primary first.
             extensions: Options by name of the extension plugins to use.
+            proxy: ``http://…`` or ``socks5://…`` for everything that goes out; ``"env"``: what the environment says.
+            tls_ca_file: PEM file of the authorities to trust instead of the system's.
+            engine: WebSocket engine to use; the best there is by default.
+            compress: Offer permessage-deflate.
+            numbers: ``float``, or ``Decimal`` for exact numbers of any length.
+            listing: How to follow the exchange's list; it is read once by default.
             buffer: Events the iterator may lag behind; 0: the feed is never iterated.
             when_full: ``drop_oldest``: forget and announce (``Dropped``); ``block``: stop reading the sockets.
             backoff: Between attempts to connect.
@@ -109,8 +123,12 @@ class Feed:
         info = selection.claim.info
         requests = requests_of(channels)
         check_channels(info, requests)
-        self._network = network_of(info, rest, websocket)
-        self._settings = FeedSettings(self.name, symbols_of(symbols), requests, backoff or BackoffPolicy())
+        self._network = network_of(
+            info, rest, websocket, proxy=proxy, tls_ca_file=tls_ca_file, engine=engine, compress=compress
+        )
+        self._settings = FeedSettings(
+            self.name, symbols_of(symbols), requests, backoff or BackoffPolicy(), listing or ListingSettings()
+        )
         self._wiring = assemble(
             registry,
             selection,
@@ -119,6 +137,7 @@ class Feed:
             credentials=credentials_of(info, credentials),
             clock=self._clock,
             instruments=Instruments(),
+            numbers=numbers,
             extensions=extensions or {},
         )
         self._capacity = buffer
@@ -334,6 +353,11 @@ class Feed:
         return self._wiring
 
     @property
+    def network(self) -> Network:
+        """Hosts, proxies and time-outs that the transport was given."""
+        return self._network
+
+    @property
     def instruments(self) -> Instruments:
         """All instruments of the exchange, once loaded."""
         return self._wiring.instruments
@@ -362,6 +386,37 @@ class Feed:
         """
         session = await self._running()
         session.unsubscribe(symbols_of(symbols), requests_of(channels))
+
+    def check(self, symbols: Sequence[str], channels: Sequence[ChannelLike]) -> None:
+        """Find out whether ``want`` would accept these; of a feed without instruments yet only the channels.
+
+        Raises:
+            ConfigError: Unknown symbol or channel.
+        """
+        check_channels(self._wiring.info, requests_of(channels))
+        if self._session is not None and self._session.is_ready.is_set():
+            self._session.resolve(symbols_of(symbols))
+
+    def want(self, symbols: Sequence[str], channels: Sequence[ChannelLike]) -> None:
+        """Make these all there is to subscribe to: adds what is missing, removes the rest, leaves alone what stays.
+
+        Raises:
+            ConfigError: Unknown symbol or channel; nothing was changed.
+            TickwireError: The feed is not running.
+        """
+        requests = requests_of(channels)
+        check_channels(self._wiring.info, requests)
+        if self._session is None or self._task is None or self._task.done():
+            raise TickwireError(f"feed {self.name!r} is not running", hint="ask inside 'async with'")
+        self._session.want(symbols_of(symbols), requests)
+
+    async def ready(self) -> None:
+        """Wait until the instruments are loaded and what was wanted at first is subscribed to.
+
+        Raises:
+            TickwireError: The feed is not running.
+        """
+        await self._running()
 
     async def _running(self) -> FeedSession:
         session, task = self._session, self._task
