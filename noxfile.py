@@ -21,6 +21,7 @@ KESTREL = ROOT / "tests" / "kestrel"
 CCXT = "ccxt>=4.5.89"
 MYPY = "mypy>=1.18"
 BACKPACK_SDK = "backpack-exchange-sdk>=1.1.4,<2"
+JSONSCHEMA = "jsonschema>=4.20"
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "venv"
@@ -89,6 +90,7 @@ def types(session: nox.Session) -> None:
         BACKPACK_SDK,
         MYPY,
         "types-PyYAML",
+        "types-jsonschema",
         "nox",
         "numpy",
     )
@@ -106,14 +108,23 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session, package: Path) -> None:
     """Test one package on one Python."""
     plugin = [] if package.name == "core" else [package]
-    install(session, core("testing", "ed25519", "tls", "speed"), *plugin, "numpy")
+    install(session, core("testing", "ed25519", "tls", "speed"), *plugin, "numpy", JSONSCHEMA)
     session.run("pytest", shown(package / "tests"), *session.posargs)
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
     """Test what no single package can: all plugins together, Kestrel as a third party's, real clients, public types."""
-    install(session, core("testing", "ed25519", "tls", "speed"), *PLUGINS, KESTREL, CCXT, BACKPACK_SDK, MYPY)
+    install(
+        session,
+        core("testing", "ed25519", "tls", "speed"),
+        *PLUGINS,
+        KESTREL,
+        CCXT,
+        BACKPACK_SDK,
+        MYPY,
+        "jsonschema>=4.20",
+    )
     session.run("python", "-m", "pip", "check")
     session.run("pytest", "tests", *session.posargs)
 

@@ -38,7 +38,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     shutil.copy(MODULE, site)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: tickwire-scripted\nVersion: 0.1.0\n")
     (metadata / "entry_points.txt").write_text("[tickwire.v1]\nscripted = tickwire_scripted\n")
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(site), "TICKWIRE_LOAD_PLUGINS": "scripted"}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(site),
+        "TICKWIRE_LOAD_PLUGINS": "scripted",
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
     started: list[subprocess.Popen[str]] = []
 
     def launch(*arguments: str, **more: str) -> "subprocess.Popen[str]":
@@ -71,9 +76,10 @@ def write(folder: Path, trades: int = 3, more: str = "", sinks: str = "") -> Non
 def test_help_lists_the_commands_and_each_has_an_example(start: Start) -> None:
     code, out, _ = ended(start("--help"))
     commands = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()]
-    assert (code, sorted(commands)) == (0, ["doctor", "plugins", "run", "simulate", "stream", "symbols"])
+    known = ["doctor", "init", "plan", "plugins", "reload", "run", "schema", "simulate", "stream", "symbols"]
+    assert (code, sorted(commands)) == (0, known)
     processes = [start(command, "--help") for command in commands]
-    assert ["Example: tickwire " in ended(process)[1] for process in processes] == [True] * 6
+    assert ["Example: tickwire " in ended(process)[1] for process in processes] == [True] * len(known)
 
 
 def test_the_version(start: Start) -> None:

@@ -11,12 +11,17 @@ from tickwire.model.channels import Channel, ChannelRequest
 from tickwire.model.errors import ConfigError
 from tickwire.run.config import config_from, load_config, plugin_of_class
 from tickwire.run.documents import read_toml, read_yaml
+from tickwire.run.durations import Duration
+from tickwire.run.proxies import Proxy
 from tickwire.run.settings import (
     Config,
     EndpointsConfig,
     ExchangeConfig,
+    InstrumentsConfig,
+    LogConfig,
     RestConfig,
     SinkConfig,
+    TlsConfig,
     WebsocketConfig,
 )
 
@@ -155,14 +160,117 @@ def test_an_unknown_key_is_refused_with_a_suggestion() -> None:
     )
 
 
-@pytest.mark.parametrize("key", ["proxy", "connections", "recovery", "numbers"])
-def test_what_this_version_does_not_honour_is_refused(key: str) -> None:
-    assert exchange(f"{key}: 2").startswith(f"night.yaml: exchanges.binance.{key}: unknown key → ")
+def top(lines: str) -> str:
+    return complaint(f"exchanges: {{binance: {{symbols: [A-B]}}}}\n{lines}")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("serve: {}", "serve: not built yet → remove it"),
+        ("serve: {port: 9464}", "serve.port: not built yet → remove it"),
+        ("recovery: {hold: 15s}", "recovery.hold: not built yet → remove it"),
+        ("recovery: {hold: 15}\nserve:", "recovery.hold: not built yet → remove it"),
+        (
+            "recovery: {hold: soon}",
+            "recovery.hold: 'soon' is not a duration → write 250ms, 5s, 15m, 24h or 7d; a number",
+        ),
+        ("recovery: {holds: 15s}", "recovery.holds: unknown key → did you mean hold?"),
+    ],
+)
+def test_what_is_not_built_yet_is_refused_by_name(lines: str, expected: str) -> None:
+    assert top(lines).startswith(f"night.yaml: {expected}")
+
+
+def test_several_connections_are_not_built_yet() -> None:
+    assert exchange("connections: 2") == (
+        "night.yaml: exchanges.binance.connections: more than one connection for the same is not built yet "
+        "→ write connections: 1, or remove it"
+    )
+    assert exchange("connections: 0").startswith("night.yaml: exchanges.binance.connections: no connection carries")
 
 
 def test_top_level_keys_are_a_closed_list() -> None:
-    assert complaint("exchanges: {binance: {symbols: [A-B]}}\nserve: {}") == (
-        "night.yaml: serve: unknown key → one of exchanges, sinks, name"
+    assert top("servers: 1") == "night.yaml: servers: unknown key → did you mean serve?"
+    assert top("zzz: 1") == (
+        "night.yaml: zzz: unknown key → one of exchanges, sinks, name, state, instruments, log, recovery, serve"
+    )
+
+
+def test_the_keys_of_the_way_out_and_of_the_run() -> None:
+    text = """
+exchanges:
+  binance:
+    symbols: [BTC-USDT]
+    connections: 1
+    proxy: socks5://me:hunter2@10.0.0.7:1080
+    tls: {ca_file: ca.pem}
+    websocket: {engine: picows, compress: true}
+    numbers: decimal
+    on_unknown_symbol: warn
+state: /var/lib/tickwire
+instruments: {refresh: 5m, keep: 1d}
+log: {level: debug, format: json, file: x.log}
+"""
+    config = config_from(read_yaml(text, ""), environ={})
+    proxy = Proxy.parse("socks5://me:hunter2@10.0.0.7:1080")
+    assert config == Config(
+        (
+            ExchangeConfig(
+                "binance", "binance", ("BTC-USDT",), websocket=WebsocketConfig(engine="picows", compress=True),
+                proxy=proxy, tls=TlsConfig(Path("ca.pem")), numbers="decimal", on_unknown_symbol="warn",
+            ),
+        ),
+        state=Path("/var/lib/tickwire"),
+        instruments=InstrumentsConfig(Duration(300.0), Duration(86_400.0)),
+        log=LogConfig("debug", "json", Path("x.log")),
+    )  # fmt: skip
+    assert "hunter2" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("proxy: 10.0.0.7:1080", "proxy: this is no proxy URL → write http://host:port, socks5://host:port, or env"),
+        ("proxy: 5", "proxy: this is no proxy URL → write http://host:port, socks5://host:port, or env"),
+        (
+            "proxy: ftp://me:hunter2@x:1",
+            "proxy: a proxy of kind 'ftp' cannot be used → write http://host:port, socks5:",
+        ),
+        ("numbers: 2", "numbers: expected one of float, decimal, found 2 → write float"),
+        ("on_unknown_symbol: ignore", "on_unknown_symbol: expected one of error, warn, found 'ignore' → write error"),
+        (
+            "websocket: {engine: curl}",
+            "websocket.engine: expected one of aiohttp, picows, found 'curl' → write aiohttp",
+        ),
+        ("tls: {ca: x}", "tls.ca: unknown key → one of ca_file"),
+    ],
+)
+def test_mistakes_in_the_way_out(lines: str, expected: str) -> None:
+    text = exchange(lines)
+    assert text.startswith(f"night.yaml: exchanges.binance.{expected}")
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    ("symbols", "expected"),
+    [
+        (
+            '["!*-PERP"]',
+            "symbols begins with '!*-PERP', which has nothing to exclude from → begin with what to take in",
+        ),
+        ('["*", "!"]', "symbols names '!', which is nothing → write a symbol or a selector"),
+        ('["*", ""]', "symbols names '', which is nothing → write a symbol or a selector"),
+    ],
+)
+def test_selectors_that_are_none(symbols: str, expected: str) -> None:
+    text = complaint(f"exchanges: {{binance: {{symbols: {symbols}}}}}")
+    assert text.startswith(f"night.yaml: exchanges.binance: {expected}")
+
+
+def test_mistakes_in_the_log() -> None:
+    assert top("log: {level: loud}").startswith(
+        "night.yaml: log.level: expected one of debug, info, warning, error, found 'loud' → write debug"
     )
 
 

@@ -36,10 +36,11 @@ def doctor(
     """
     from tickwire.cli.layout import columns, print_json
     from tickwire.plugin.registry import Registry
+    from tickwire.run.assembling import pin_of
 
     registry = Registry.discover()
     entry = _entry(exchange, config)
-    selection = registry.select(entry.exchange, plugin or entry.plugin)
+    selection = registry.select(entry.exchange, plugin or pin_of(entry, registry))
     case = _examine(registry, selection, entry, source=config.name if config is not None else "")
     if json:
         print_json(_data(case))
@@ -129,7 +130,8 @@ def _examine(registry: Registry, selection: Selection, entry: ExchangeConfig, *,
     from tickwire.run.structuring import structure_options
 
     info = selection.claim.info
-    case = _Case(registry, selection, entry, network_of(info, entry.endpoints.rest, entry.endpoints.websocket))
+    network = network_of(info, entry.endpoints.rest, entry.endpoints.websocket, proxy=entry.proxy)
+    case = _Case(registry, selection, entry, network)
     try:
         path = join_path(source, f"{entry.path}.options")
         options: object = structure_options(info.options_type, entry.options, path)

@@ -13,8 +13,12 @@ from typing import Annotated
 import typer
 
 from tickwire.cli.doctor import doctor
+from tickwire.cli.init import init
+from tickwire.cli.plan import plan
 from tickwire.cli.plugins import plugins
+from tickwire.cli.reload import reload
 from tickwire.cli.run import run
+from tickwire.cli.schema import schema
 from tickwire.cli.simulate import simulate
 from tickwire.cli.stream import stream
 from tickwire.cli.symbols import symbols
@@ -30,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (stream, run, symbols, plugins, doctor, simulate):
+for _command in (stream, run, reload, init, plan, schema, symbols, plugins, doctor, simulate):
     app.command()(_command)
 
 _CODES: dict[type[TickwireError], int] = {ConfigError: 3, PluginError: 4, RefusedError: 5}

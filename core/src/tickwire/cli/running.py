@@ -3,44 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
+import attrs
 import typer
 
+from tickwire.cli.logs import log_handler, use_handler
 from tickwire.cli.loop import run_loop
-from tickwire.model.errors import ConfigError
+from tickwire.cli.run_files import RunFile
+from tickwire.feed.selectors import is_glob
+from tickwire.model.errors import ConfigError, TickwireError
 from tickwire.plugin.registry import Registry
-from tickwire.run.arguments import network_of
 from tickwire.run.durations import parse_duration
+from tickwire.run.feed import Feed
+from tickwire.run.instrument_cache import default_state
 from tickwire.run.runner import Runner
 from tickwire.run.settings import Config, ExchangeConfig
 
-__all__ = ["duration_of", "run_config"]
+__all__ = ["Again", "duration_of", "run_config", "say"]
 
 
-def run_config(config: Config, duration: float | None = None) -> None:
+logger = logging.getLogger("tickwire.run")
+
+
+@attrs.frozen
+class Again:
+    """How a running process takes its config over once more.
+
+    Attributes:
+        path: The file.
+        read: Reads it; raises ``ConfigError``.
+    """
+
+    path: Path
+    read: Callable[[], Config]
+
+
+def run_config(config: Config, duration: float | None = None, again: Again | None = None) -> None:
     """Run until Ctrl-C, SIGTERM, a closed pipe, the duration's end, or an error.
 
     Args:
         config: What to run.
         duration: Seconds; ``None``: without end.
+        again: Reads the config again at SIGHUP; ``None``: that signal ends the process, as usual.
 
     Raises:
         TickwireError: What ended it; the summary was printed before.
         typer.Exit: A sink failed, which the summary says.
     """
     registry = Registry.discover()
-    runner = Runner(config, registry, say=say)
+    tell = _Sayer()
+    runner = Runner(config, registry, say=tell, state=default_state())
+    use_handler(log_handler(config.log, config.source))
+    tell.is_json = config.log is not None and config.log.format == "json"
     for entry, feed in zip(config.exchanges, runner.feeds, strict=True):
-        say(_header(entry, registry, feed.wiring.plugin))
+        tell(_header(entry, registry, feed))
     try:
-        run_loop(_run(runner, duration))
+        run_loop(_run(runner, duration, again, tell))
     finally:
         report = runner.report()
         for sink, failure in report.failures.items():
@@ -59,6 +86,20 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+class _Sayer:
+    """Prints a line for the person at the terminal; where logs are JSON, it is one of them."""
+
+    is_json = False
+
+    def __call__(self, line: str) -> None:
+        if self.is_json:
+            # told at any level: else there would be no word of a refused reload
+            for handler in logging.getLogger().handlers:
+                handler.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, line, (), None))
+        else:
+            say(line)
+
+
 def duration_of(text: str | None) -> float | None:
     """Read ``--duration``.
 
@@ -71,16 +112,49 @@ def duration_of(text: str | None) -> float | None:
         raise typer.BadParameter(str(error), param_hint="--duration") from error
 
 
-async def _run(runner: Runner, duration: float | None) -> None:
-    stop = asyncio.Event()
-    with _signals(stop):
-        await runner.run(stop, duration)
+async def _run(runner: Runner, duration: float | None, again: Again | None, tell: _Sayer) -> None:
+    stop, hup = asyncio.Event(), asyncio.Event()
+    with ExitStack() as stack:
+        stack.enter_context(_signals(stop, hup if again is not None else None))
+        reloading: asyncio.Task[None] | None = None
+        if again is not None:
+            file = stack.enter_context(RunFile.of(again.path, runner.config.name))
+            reloading = asyncio.create_task(_reload(runner, again, hup, file, tell))
+        try:
+            await runner.run(stop, duration)
+        finally:
+            if reloading is not None:
+                reloading.cancel()
+                await asyncio.wait([reloading])
+
+
+async def _reload(runner: Runner, again: Again, hup: asyncio.Event, file: RunFile, tell: _Sayer) -> None:
+    while True:
+        await hup.wait()
+        hup.clear()
+        try:
+            config = again.read()
+            handler = log_handler(config.log, config.source)
+            changes = await runner.reload(config)
+            use_handler(handler)
+            tell.is_json = config.log is not None and config.log.format == "json"
+        except TickwireError as error:
+            tell(f"reload refused, everything runs on as before: {error}")
+            file.answer(None, str(error))
+        except Exception as error:  # a task's outermost edge: whatever went wrong, the run goes on
+            logger.exception("reload failed")
+            file.answer(None, f"{type(error).__name__}: {error}")
+        else:
+            for line in changes.lines():
+                tell(f"reload: {line}")
+            file.answer(changes.lines(), None)
 
 
 @contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
+def _signals(stop: asyncio.Event, hup: asyncio.Event | None) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before: dict[signal.Signals, Any] = {}
+    was_terminal = sys.stderr.isatty()
 
     def ask_to_stop(number: int, _: object) -> None:
         # the second one kills: whoever presses Ctrl-C twice does not want to wait for a flush
@@ -89,8 +163,15 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
             os.write(sys.stderr.fileno(), b"\n")  # the terminal wrote ^C
         loop.call_soon_threadsafe(stop.set)
 
+    def ask_to_reload(*_: object) -> None:
+        # the terminal was closed: nobody is there any more who would reload
+        is_hung_up = was_terminal and not _is_there()
+        loop.call_soon_threadsafe(stop.set if is_hung_up or hup is None else hup.set)
+
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, ask_to_stop)
+    if hup is not None and hasattr(signal, "SIGHUP"):
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, ask_to_reload)
     try:
         yield
     finally:
@@ -98,24 +179,34 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _header(entry: ExchangeConfig, registry: Registry, plugin: str) -> str:
-    record = registry.loaded(plugin)
+def _is_there() -> bool:
+    try:
+        os.tcgetpgrp(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _header(entry: ExchangeConfig, registry: Registry, feed: Feed) -> str:
+    record = registry.loaded(feed.wiring.plugin)
     info = next(info for info in record.exchanges if info.id == entry.exchange)
     streams = dict.fromkeys(
         (info.channels[request.channel].shares or request.channel, request.interval) for request in entry.channels
     )
     sockets = Counter(info.channels[channel].socket for channel, _ in streams)
-    hosts = network_of(info, entry.endpoints.rest, entry.endpoints.websocket).websocket
+    hosts = feed.network.websocket
     urls = ", ".join(dict.fromkeys(hosts[socket][0] for socket in sockets))
+    head = f"{entry.name}: plugin {record.distribution} {record.version} ({info.tier}), {urls}"
+    if entry.proxy is not None:
+        head += f" through {entry.proxy}"
+    if any(is_glob(symbol) or symbol.startswith("!") for symbol in entry.symbols):
+        return f"{head}, {_counted(len(entry.symbols), 'selector')}, {_counted(len(entry.channels), 'channel')}"
     subscriptions = len(entry.symbols) * len(entry.channels)
     connections = sum(
         -(-count * len(entry.symbols) // (info.sockets[socket].max_streams or sys.maxsize))
         for socket, count in sockets.items()
     )
-    return (
-        f"{entry.name}: plugin {record.distribution} {record.version} ({info.tier}), {urls}, "
-        f"{_counted(subscriptions, 'subscription')} on {_counted(connections, 'connection')}"
-    )
+    return f"{head}, {_counted(subscriptions, 'subscription')} on {_counted(connections, 'connection')}"
 
 
 def _counted(count: int, noun: str) -> str:

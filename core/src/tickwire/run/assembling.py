@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from importlib import import_module
+from pathlib import Path
 
 from tickwire.feed.channels import check_channels
+from tickwire.feed.listing import ListingSettings
 from tickwire.model.clock import Clock
 from tickwire.model.errors import (
     ConfigError,
@@ -24,7 +27,7 @@ from tickwire.run.mistakes import closest, join_path, unknown_key
 from tickwire.run.settings import Config, ExchangeConfig, RestConfig, SinkConfig, WebsocketConfig
 from tickwire.run.structuring import structure_options
 
-__all__ = ["make_feed", "make_sink", "pin_of", "placed", "placed_symbol"]
+__all__ = ["make_feed", "make_sink", "pin_of", "placed", "placed_symbol", "refuse_shared_files"]
 
 
 def pin_of(entry: ExchangeConfig, registry: Registry) -> str | None:
@@ -35,7 +38,15 @@ def pin_of(entry: ExchangeConfig, registry: Registry) -> str | None:
     return entry.name if entry.name in names else None
 
 
-def make_feed(config: Config, entry: ExchangeConfig, registry: Registry, clock: Clock, *, buffer: int) -> Feed:
+def make_feed(
+    config: Config,
+    entry: ExchangeConfig,
+    registry: Registry,
+    clock: Clock,
+    *,
+    buffer: int,
+    listing: ListingSettings | None = None,
+) -> Feed:
     """Make the feed of one entry; no I/O.
 
     Args:
@@ -44,6 +55,7 @@ def make_feed(config: Config, entry: ExchangeConfig, registry: Registry, clock: 
         registry: The plugins.
         clock: The feed's.
         buffer: Events to hold for whoever takes them, stopping the sockets when full; 0: callbacks only.
+        listing: How to follow the exchange's list; it is read once by default.
 
     Raises:
         ConfigError: Naming the place.
@@ -55,6 +67,7 @@ def make_feed(config: Config, entry: ExchangeConfig, registry: Registry, clock: 
         _refuse_polling(entry)
         _check_requests(info, entry)
         _check_credentials(info, entry)
+        _check_ca_file(entry.tls.ca_file)
         websocket = entry.endpoints.websocket
         return Feed(
             entry.exchange,
@@ -67,6 +80,12 @@ def make_feed(config: Config, entry: ExchangeConfig, registry: Registry, clock: 
             rest=entry.endpoints.rest,
             websocket=websocket,
             extensions=dict(entry.extensions),
+            proxy=entry.proxy,
+            tls_ca_file=None if entry.tls.ca_file is None else str(entry.tls.ca_file),
+            engine=entry.websocket.engine,
+            compress=entry.websocket.compress,
+            numbers=Decimal if entry.numbers == "decimal" else float,
+            listing=listing,
             buffer=buffer,
             when_full="block",
             registry=registry,
@@ -93,6 +112,27 @@ def make_sink(config: Config, entry: SinkConfig, registry: Registry) -> Sink:
             )
         options: object = structure_options(info.options_type, entry.options, "", also=SINK_KEYS)
         return _sink(info, options)
+
+
+def refuse_shared_files(config: Config, sinks: Iterable[tuple[SinkConfig, Sink]]) -> None:
+    """Refuse two sinks that write into one file: their lines would mix.
+
+    Raises:
+        ConfigError: Names the second one's place.
+    """
+    owners: dict[Path, str] = {}
+    for entry, sink in sinks:
+        path = getattr(sink, "path", None)
+        if not isinstance(path, Path):
+            continue
+        owner = owners.setdefault(path.resolve(), entry.path)
+        if owner != entry.path:
+            with placed(config, entry.path):
+                raise ConfigError(
+                    f"{str(path)!r} is the file of {owner} already",
+                    hint="give each sink a file of its own",
+                    path="path",
+                )
 
 
 def _sink(info: SinkInfo, options: object) -> Sink:
@@ -150,6 +190,17 @@ def _check_credentials(info: ExchangeInfo, entry: ExchangeConfig) -> None:
         if info.credentials and name not in info.credentials:
             mistake = unknown_key(("credentials", name), info.credentials)
             raise ConfigError(mistake.message, hint=mistake.hint, path=f"credentials.{name}")
+
+
+def _check_ca_file(path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {str(path)!r}: {error.strerror}", hint="name a PEM file", path="tls.ca_file"
+        ) from error
 
 
 # Every plugin of this version streams; what only a polling one could honour must not be ignored.

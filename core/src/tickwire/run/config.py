@@ -1,23 +1,23 @@
-"""Reads the config file. Only what this version honours is a key, everything else is refused by name."""
+"""Reads the config file. What this version does not honour is refused by name, never ignored."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
-from tickwire.model.channels import ChannelRequest
 from tickwire.model.errors import ConfigError
 from tickwire.run.documents import read_toml, read_yaml
+from tickwire.run.entries import Document, ExchangeEntry, SinkEntry
 from tickwire.run.interpolation import interpolate
 from tickwire.run.mistakes import Mistake, config_error, join_path
-from tickwire.run.secrets import ConfigCredentials, Secret
+from tickwire.run.overrides import Origins, overlaid
+from tickwire.run.secrets import ConfigCredentials
 from tickwire.run.settings import (
-    DEFAULT_CHANNELS,
-    DEFAULT_QUEUE,
+    WHEN_FULL,
     Config,
     EndpointsConfig,
     ExchangeConfig,
@@ -32,17 +32,17 @@ __all__ = [
     "load_config",
 ]  # fmt: skip
 
-WHEN_FULL = ("drop_oldest", "block")
 SINK_KEYS = ("type", "channels", "queue", "when_full")
 _MOST_QUEUED = 100_000_000
 
 
-def load_config(path: Path | str, environ: Mapping[str, str] | None = None) -> Config:
+def load_config(path: Path | str, environ: Mapping[str, str] | None = None, settings: Sequence[str] = ()) -> Config:
     """Read a config file; ``.toml`` is TOML, everything else YAML.
 
     Args:
         path: The file.
-        environ: The environment for ``${VAR}``; ``None``: the process's own.
+        environ: The environment for ``${VAR}`` and ``TICKWIRE__…``; ``None``: the process's own.
+        settings: ``exchanges.backpack.proxy=…``: beat the file and the environment.
 
     Raises:
         ConfigError: It cannot be read, or what it says is wrong; names every wrong place.
@@ -56,74 +56,64 @@ def load_config(path: Path | str, environ: Mapping[str, str] | None = None) -> C
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"cannot read {os.fspath(path)!r}: {reason}", hint="name a config file") from error
     read = read_toml if file.suffix == ".toml" else read_yaml
-    return config_from(read(text, file.name), file.name, environ)
+    return config_from(read(text, file.name), file.name, environ, settings)
 
 
-def config_from(data: object, source: str = "", environ: Mapping[str, str] | None = None) -> Config:
+def config_from(
+    data: object, source: str = "", environ: Mapping[str, str] | None = None, settings: Sequence[str] = ()
+) -> Config:
     """Make a config of plain values.
 
     Args:
         data: What a YAML or TOML reader gives.
         source: Begins every message.
-        environ: The environment for ``${VAR}``; ``None``: the process's own.
+        environ: The environment for ``${VAR}`` and ``TICKWIRE__…``; ``None``: the process's own.
+        settings: ``exchanges.backpack.proxy=…``: beat the file and the environment.
 
     Raises:
         ConfigError: Naming every wrong place.
     """
+    environ = os.environ if environ is None else environ
     unset: list[Mistake] = []
-    data = interpolate(data, os.environ if environ is None else environ, unset)
     found: list[Mistake] = []
-    document = find_mistakes(_Document, data, (), found)
+    data, origins = overlaid(interpolate(data, environ, unset), environ, settings, found)
+    document = find_mistakes(Document, data, (), found)
+    if document is not None:
+        _refuse_unbuilt(document, found)
     # each entry is read whatever the rest is like, so that one run shows all there is to correct
     exchanges = [_exchange(name, entry, source, found) for name, entry in _entries(data, "exchanges")]
     sinks = [_sink(name, entry, found) for name, entry in _entries(data, "sinks")]
     # what hangs on a variable that is not set is no mistake of its own
+    unset = [one for one in unset if one.path not in origins]
     places = {mistake.path for mistake in unset}
     mistakes = [*unset, *(one for one in found if not any(one.path[: len(place)] == place for place in places))]
     if mistakes or document is None:
-        raise config_error(source, mistakes)
-    return Config(tuple(filter(None, exchanges)), tuple(filter(None, sinks)), document.name, source)
+        raise config_error(source, [_with_origin(mistake, origins) for mistake in mistakes])
+    return Config(
+        tuple(filter(None, exchanges)),
+        tuple(filter(None, sinks)),
+        document.name,
+        source,
+        document.state,
+        document.instruments,
+        document.log,
+    )
 
 
-@attrs.frozen
-class _ExchangeEntry:
-    symbols: tuple[str, ...]
-    exchange: str | None = None
-    plugin: str | None = None
-    class_: str | None = None
-    channels: tuple[ChannelRequest, ...] = DEFAULT_CHANNELS
-    options: Mapping[str, object] = attrs.field(factory=dict)
-    credentials: Mapping[str, Secret] | None = None
-    endpoints: EndpointsConfig = attrs.field(factory=EndpointsConfig)
-    extensions: Mapping[str, Mapping[str, object] | None] = attrs.field(factory=dict)
-    rest: RestConfig = attrs.field(factory=RestConfig)
-    websocket: WebsocketConfig = attrs.field(factory=WebsocketConfig)
-
-    def __attrs_post_init__(self) -> None:
-        if not self.symbols:
-            raise ConfigError("symbols is empty", hint="name at least one, e.g. symbols: [BTC-USDT]")
-        if not self.channels:
-            raise ConfigError("channels is empty", hint="name at least one, e.g. channels: [trades]")
+def _with_origin(mistake: Mistake, origins: Origins) -> Mistake:
+    # a key that is not in the file at all must be looked for where it was set
+    for path, origin in origins.items():
+        if mistake.path[: len(path)] == path:
+            return attrs.evolve(mistake, message=f"{mistake.message} (from {origin})")
+    return mistake
 
 
-@attrs.frozen
-class _SinkEntry:
-    type: str
-    channels: tuple[ChannelRequest, ...] | None = None
-    queue: int = DEFAULT_QUEUE
-    when_full: str = "drop_oldest"
-    options: Mapping[str, object] = attrs.field(factory=dict)
-
-
-@attrs.frozen
-class _Document:
-    exchanges: Mapping[str, object]
-    sinks: Mapping[str, object] = attrs.field(factory=dict)
-    name: str = "tickwire"
-
-    def __attrs_post_init__(self) -> None:
-        if not self.exchanges:
-            raise ConfigError("exchanges is empty", hint="name at least one exchange")
+def _refuse_unbuilt(document: Document, mistakes: list[Mistake]) -> None:
+    for name in ("recovery", "serve"):
+        entry = getattr(document, name)
+        keys = [] if entry is None else [key for key, value in attrs.asdict(entry).items() if value is not None]
+        places: list[tuple[str, ...]] = [(name, key) for key in keys] or ([(name,)] if entry is not None else [])
+        mistakes += [Mistake(place, "not built yet", "remove it") for place in places]
 
 
 def _entries(data: object, key: str) -> list[tuple[str, object]]:
@@ -132,9 +122,13 @@ def _entries(data: object, key: str) -> list[tuple[str, object]]:
 
 
 def _exchange(name: str, values: object, source: str, mistakes: list[Mistake]) -> ExchangeConfig | None:
-    entry = find_mistakes(_ExchangeEntry, values, ("exchanges", name), mistakes)
+    entry = find_mistakes(ExchangeEntry, values, ("exchanges", name), mistakes)
     if entry is None:
         return None
+    if entry.connections != 1:
+        is_count = entry.connections > 1
+        what = "more than one connection for the same is not built yet" if is_count else "no connection carries nothing"
+        mistakes.append(Mistake(("exchanges", name, "connections"), what, "write connections: 1, or remove it"))
     path = join_path(source, f"exchanges.{name}.credentials")
     return ExchangeConfig(
         name=name,
@@ -148,10 +142,14 @@ def _exchange(name: str, values: object, source: str, mistakes: list[Mistake]) -
         extensions={extension: options or {} for extension, options in entry.extensions.items()},
         rest=entry.rest,
         websocket=entry.websocket,
+        proxy=entry.proxy,
+        tls=entry.tls,
+        numbers=entry.numbers,
+        on_unknown_symbol=entry.on_unknown_symbol,
     )
 
 
-def _pin(name: str, entry: _ExchangeEntry, mistakes: list[Mistake]) -> str | None:
+def _pin(name: str, entry: ExchangeEntry, mistakes: list[Mistake]) -> str | None:
     if entry.class_ is None:
         return entry.plugin
     pinned = plugin_of_class(entry.class_)
@@ -179,7 +177,7 @@ def _sink(name: str, values: object, mistakes: list[Mistake]) -> SinkConfig | No
         return None
     own = {key: value for key, value in values.items() if key in SINK_KEYS}
     before = len(mistakes)
-    entry = find_mistakes(_SinkEntry, own, path, mistakes)
+    entry = find_mistakes(SinkEntry, own, path, mistakes)
     if entry is None:
         return None
     if not 0 < entry.queue <= _MOST_QUEUED:

@@ -28,6 +28,7 @@ class Delivery:
 
     Attributes:
         name: The sink's, as the user calls it.
+        sink: Where records go.
         failure: What went wrong, ``None`` if nothing did.
         unwritten: Records that were still queued when time was up.
     """
@@ -55,7 +56,7 @@ class Delivery:
         self.failure: SinkFailure | None = None
         self.unwritten = 0
         self._settings = settings
-        self._sink = sink
+        self.sink = sink
         self._clock = clock
         self._announce = announce
         self._on_closed_pipe = on_closed_pipe
@@ -85,7 +86,7 @@ class Delivery:
             TickwireError: It cannot be opened; names the sink.
         """
         try:
-            await self._sink.open()
+            await self.sink.open()
         except TickwireError as error:
             raise TickwireError(f"sink {self.name!r}: {error.message}", hint=error.hint) from error
         except Exception as error:  # a sink of a plugin may raise anything
@@ -109,6 +110,12 @@ class Delivery:
         if records and self._buffer.is_closed:
             await self._write(records)  # its own queue takes no more
 
+    def failed(self, error: TickwireError) -> None:
+        """Note that the sink could not be opened while the run goes on."""
+        self.finish()
+        self.unwritten += len(self._buffer)
+        self._failed(error, len(self._buffer))
+
     def finish(self) -> None:
         """Take no more records; what is queued is still written."""
         self._buffer.close()
@@ -117,7 +124,7 @@ class Delivery:
         """Close the sink; raises nothing."""
         try:
             async with self._clock.timeout(_CLOSE_WITHIN):
-                await self._sink.close()
+                await self.sink.close()
         except TimeoutError:
             logger.warning("sink %r did not close in time", self.name)
         except Exception as error:  # a sink's error must not hide another's, nor the run's own
@@ -125,7 +132,7 @@ class Delivery:
 
     async def _write(self, batch: list[Record]) -> None:
         try:
-            await self._sink.write(batch)
+            await self.sink.write(batch)
         except asyncio.CancelledError:
             self.unwritten += len(batch)
             raise

@@ -9,7 +9,7 @@ from typing import NewType
 from tickwire.model.errors import ConfigError
 from tickwire.run.scalars import shown
 
-__all__ = ["Duration", "parse_duration"]
+__all__ = ["Duration", "duration_text", "parse_duration"]
 
 Duration = NewType("Duration", float)
 """Seconds, above zero; a field of this type is written as a duration in a config."""
@@ -30,6 +30,14 @@ def parse_duration(value: object) -> Duration:
             f"{shown(value)} is not a duration", hint="write 250ms, 5s, 15m, 24h or 7d; a number is seconds"
         )
     return Duration(seconds)
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration as one would in a config: ``15m``, ``90s``, ``250ms``."""
+    for unit in ("d", "h", "m", "s"):
+        if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
+            return f"{seconds / _UNITS[unit]:g}{unit}"
+    return f"{seconds:.10g}s" if seconds >= 1 else f"{seconds * 1000:.10g}ms"
 
 
 def _seconds(value: object) -> float | None:

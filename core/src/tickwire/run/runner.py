@@ -1,11 +1,14 @@
-"""Runs many feeds into many sinks, from start to a clean end."""
+"""Runs many feeds into many sinks, from start to a clean end, and takes over a changed configuration meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
+
+import attrs
 
 from tickwire.feed.buffer import channel_of
 from tickwire.model.channels import Channel
@@ -15,12 +18,15 @@ from tickwire.model.events import BookSnapshot
 from tickwire.model.quality import Event
 from tickwire.model.stored import KeyMaker, Record
 from tickwire.plugin.registry import Registry
-from tickwire.run.assembling import make_feed, make_sink, placed, placed_symbol
+from tickwire.run.assembling import make_feed, make_sink, placed, placed_symbol, refuse_shared_files
+from tickwire.run.changes import Changes, changes_between
 from tickwire.run.delivery import Delivery
 from tickwire.run.feed import Feed
-from tickwire.run.report import RunReport, Tally
+from tickwire.run.known_lists import KnownLists
+from tickwire.run.report import RunReport, SinkFailure, Tally
 from tickwire.run.run_id import new_run_id
 from tickwire.run.settings import Config, ExchangeConfig, SinkConfig
+from tickwire.run.sync_progress import SyncProgress
 
 __all__ = ["Runner"]
 
@@ -34,12 +40,32 @@ _BLOCKED_FEED_HOLDS = 1000
 _CONSOLE = SinkConfig("console", "console")
 
 
+@attrs.define(eq=False)
+class _Running:
+    """A feed and the task that follows it; one that is leaving does not end the run, nor does a late one's trouble."""
+
+    entry: ExchangeConfig
+    feed: Feed
+    task: asyncio.Task[None] | None = None
+    is_leaving: bool = False
+    is_late: bool = False
+
+
+@attrs.define(eq=False)
+class _Draining:
+    """A sink's delivery and the task that writes."""
+
+    entry: SinkConfig
+    delivery: Delivery
+    task: asyncio.Task[None] | None = None
+
+
 class Runner:
     """One run of a configuration.
 
     Attributes:
         run_id: Its ULID.
-        feeds: One per exchange entry, in the same order.
+        config: What is run now.
     """
 
     def __init__(
@@ -49,6 +75,7 @@ class Runner:
         *,
         clock: Clock | None = None,
         say: Callable[[str], None] = logger.info,
+        state: Path | None = None,
     ) -> None:
         """Check everything and make feeds and sinks, so that a wrong config never starts half a run; no I/O.
 
@@ -57,14 +84,15 @@ class Runner:
             registry: The plugins; those installed by default.
             clock: The machine's by default.
             say: Told what a person should know of the run's progress.
+            state: Where lists of instruments are kept, unless the config says where; ``None``: nowhere.
 
         Raises:
             ConfigError: Naming the place.
             PluginError: A plugin is missing or faulty.
         """
-        registry = registry or Registry.discover()
         self.run_id = new_run_id()
-        self._config = config
+        self.config = config
+        self._registry = registry or Registry.discover()
         self._clock: Clock = clock or SystemClock()
         self._say = say
         self._keys = KeyMaker(self.run_id)
@@ -76,27 +104,44 @@ class Runner:
         self._pressed: set[str] = set()
         self._errors: list[BaseException] = []
         self._started = self._clock.monotonic()
-        self._unsynced: set[tuple[str, str]] = set()
-        self._deliveries = [self._delivery(entry, registry) for entry in config.sinks or (_CONSOLE,)]
-        self._puts = {
-            channel: tuple(delivery.put for delivery in self._deliveries if delivery.takes(channel))
-            for channel in Channel
-        }
+        self._sync = SyncProgress(self._clock, say)
+        self._lists = KnownLists(config.state or state, self._clock)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._reloading = asyncio.Lock()
         self._is_blocking = any(sink.when_full == "block" for sink in config.sinks)
-        self.feeds = [self._feed(entry, registry) for entry in config.exchanges]
+        self._sinks = [self._draining(entry) for entry in config.sinks or (_CONSOLE,)]
+        self._past_sinks: list[_Draining] = []
+        self._puts = self._routes()
+        refuse_shared_files(config, [(one.entry, one.delivery.sink) for one in self._sinks])
+        self._running = [self._made(config, entry) for entry in config.exchanges]
 
-    def _delivery(self, entry: SinkConfig, registry: Registry) -> Delivery:
-        sink = make_sink(self._config, entry, registry)
-        return Delivery(entry, sink, self._clock, self._hand_over, self._press, self._over.set)
+    @property
+    def feeds(self) -> list[Feed]:
+        """One per exchange entry, in the same order."""
+        return [one.feed for one in self._running]
 
-    def _feed(self, entry: ExchangeConfig, registry: Registry) -> Feed:
-        holds = _BLOCKED_FEED_HOLDS if self._is_blocking else 0
-        feed = make_feed(self._config, entry, registry, self._clock, buffer=holds)
+    def _draining(self, entry: SinkConfig, config: Config | None = None) -> _Draining:
+        sink = make_sink(config or self.config, entry, self._registry)
+        return _Draining(entry, Delivery(entry, sink, self._clock, self._hand_over, self._press, self._over.set))
+
+    def _routes(self) -> dict[Channel, tuple[Callable[[Record], None], ...]]:
+        deliveries = [one.delivery for one in self._sinks]
+        return {
+            channel: tuple(delivery.put for delivery in deliveries if delivery.takes(channel)) for channel in Channel
+        }
+
+    def _made(self, config: Config, entry: ExchangeConfig) -> _Running:
+        feed = make_feed(
+            config,
+            entry,
+            self._registry,
+            self._clock,
+            buffer=_BLOCKED_FEED_HOLDS if self._is_blocking else 0,
+            listing=self._lists.settings(config, entry, self._registry),
+        )
         if not self._is_blocking:
             feed.on(Event, self._hand_over)
-        if any(request.channel is Channel.L2_BOOK for request in entry.channels):
-            self._unsynced.update((entry.exchange, symbol) for symbol in entry.symbols)
-        return feed
+        return _Running(entry, feed)
 
     async def run(self, stop: asyncio.Event | None = None, duration: float | None = None) -> RunReport:
         """Run until told to stop, until the duration is over, or until a feed ends for good.
@@ -113,27 +158,28 @@ class Runner:
             TickwireError: A sink cannot be opened; nothing was started.
         """
         stop = stop or asyncio.Event()
-        if not self._config.sinks:
+        if not self.config.sinks:
             self._say("no sinks are configured: events go to the console")
-        await self._open_sinks()
+        await _open_all(self._sinks)
         self._started = self._clock.monotonic()
-        self._expected, self._following = len(self._unsynced), len(self.feeds)
-        async with asyncio.TaskGroup() as tasks:
-            writers = [tasks.create_task(delivery.run(), name=delivery.name) for delivery in self._deliveries]
-            followers = [
-                tasks.create_task(self._follow(feed, entry), name=feed.name)
-                for feed, entry in zip(self.feeds, self._config.exchanges, strict=True)
-            ]
-            waiters = [tasks.create_task(self._end_when(stop.wait()))]
+        self._sync.begin(feed.name for feed in self.feeds)
+        async with asyncio.TaskGroup() as self._tasks:
+            for sink in self._sinks:
+                self._write(sink)
+            for running in self._running:
+                self._start(running)
+            waiters = [self._tasks.create_task(self._end_when(stop.wait()))]
             if duration is not None:
-                waiters.append(tasks.create_task(self._end_when(self._clock.sleep(duration))))
+                waiters.append(self._tasks.create_task(self._end_when(self._clock.sleep(duration))))
             try:
                 await self._over.wait()
             finally:
                 for waiter in waiters:
                     waiter.cancel()
-            await self._stop_feeds(followers)
-            await self._drain(writers, _DRAIN_WITHIN if stop.is_set() else _DRAIN_CALMLY_WITHIN)
+            async with self._reloading:
+                await self._stop_feeds(self._running)
+            await self._drain(_DRAIN_WITHIN if stop.is_set() else _DRAIN_CALMLY_WITHIN)
+        await self._lists.close()
         for error in self._errors[1:]:
             logger.error("%s", error)
         if self._errors:
@@ -142,12 +188,116 @@ class Runner:
 
     def report(self) -> RunReport:
         """Tell what was done so far."""
-        return self._tally.report(
-            self.run_id,
-            self._clock.monotonic() - self._started,
-            {delivery.name: delivery.dropped for delivery in self._deliveries if delivery.dropped},
-            {delivery.name: delivery.failure for delivery in self._deliveries if delivery.failure},
-        )
+        dropped: dict[str, int] = {}
+        failures: dict[str, SinkFailure] = {}
+        for delivery in [one.delivery for one in (*self._past_sinks, *self._sinks)]:
+            if delivery.dropped:
+                dropped[delivery.name] = dropped.get(delivery.name, 0) + delivery.dropped
+            if delivery.failure:
+                failures[delivery.name] = delivery.failure
+        return self._tally.report(self.run_id, self._clock.monotonic() - self._started, dropped, failures)
+
+    # a changed configuration
+    async def reload(self, config: Config) -> Changes:
+        """Take over a configuration while running: the difference is applied, what stayed is not touched.
+
+        Returns:
+            What was changed.
+
+        Raises:
+            TickwireError: Something is wrong with it, or can only be changed by a new run; nothing was changed.
+        """
+        async with self._reloading:
+            if self._tasks is None or self._over.is_set():
+                raise TickwireError("nothing runs that could take over a configuration")
+            changes = self._with_dead(changes_between(self.config, config), config)
+            kept = {running.feed.name: running for running in self._running}
+            sinks = {one.entry.name: one for one in self._sinks}
+            fresh = [self._made(config, entry) for entry in (*changes.added, *(e for e, _ in changes.restarted))]
+            opened = [self._draining(entry, config) for entry in changes.sinks_added]
+            changed = [self._draining(entry, config) for entry in changes.sinks_changed]
+            after = [one for name, one in sinks.items() if name in {entry.name for entry in config.sinks}]
+            after = [one for one in after if one.entry not in changes.sinks_changed]
+            replaced = {one.entry.name: one for one in changed}
+            after = [replaced.get(one.entry.name, one) for one in after] + opened
+            refuse_shared_files(config, [(one.entry, one.delivery.sink) for one in after])
+            for entry in changes.resubscribed:
+                self._check(config, entry, kept[entry.name].feed)
+            await _open_all(opened)
+
+            # from here on nothing is refused any more
+            self.config = config
+            await self._exchange_sinks(after, replaced, opened)
+            for running in fresh:
+                await self._stop_feed(kept.get(running.entry.name))
+            for name in changes.removed:
+                await self._stop_feed(kept.get(name))
+            for entry in changes.resubscribed:
+                fresh += await self._rewant(config, kept[entry.name], entry)
+            started = {running.entry.name: running for running in fresh}
+            for running in fresh:
+                running.is_late = True
+                self._start(running)
+            order = [started.get(entry.name) or kept.get(entry.name) for entry in config.exchanges]
+            self._running = [running for running in order if running is not None]
+            return changes
+
+    # a feed that a reload added and that ended in an error is tried again by the next one
+    def _with_dead(self, changes: Changes, config: Config) -> Changes:
+        ended = {one.entry.name for one in self._running if one.task is not None and one.task.done()}
+        taken = {entry.name for entry in (*changes.added, *(entry for entry, _ in changes.restarted))}
+        dead = [entry for entry in config.exchanges if entry.name in ended - taken]
+        changed = [entry for entry in changes.resubscribed if entry.name not in ended]
+        return attrs.evolve(changes, added=[*changes.added, *dead], resubscribed=changed)
+
+    def _check(self, config: Config, entry: ExchangeConfig, feed: Feed) -> None:
+        with placed(config, entry.path):
+            try:
+                feed.check(entry.symbols, entry.channels)
+            except UnknownInstrumentError as error:
+                placed_symbol(error, entry)
+                raise
+
+    async def _rewant(self, config: Config, running: _Running, entry: ExchangeConfig) -> list[_Running]:
+        try:
+            running.feed.want(entry.symbols, entry.channels)
+        except TickwireError:  # it has just ended, or its exchange's list changed: a new one tells what is wrong
+            await self._stop_feed(running)
+            return [self._made(config, entry)]
+        running.entry = entry
+        return []
+
+    async def _exchange_sinks(
+        self, after: Sequence[_Draining], replaced: dict[str, _Draining], opened: Iterable[_Draining]
+    ) -> None:
+        leaving = [one for one in self._sinks if one not in after]
+        self._past_sinks += leaving
+        self._sinks = list(after)
+        self._puts = self._routes()
+        for one in leaving:
+            one.delivery.finish()
+            self._press(one.entry.name, False)
+        for one in opened:
+            self._write(one)
+        for one in leaving:
+            if one.task is not None:
+                await asyncio.wait([one.task])  # its successor may write into the same file
+            successor = replaced.get(one.entry.name)
+            if successor is not None:
+                try:
+                    await successor.delivery.open()
+                except TickwireError as error:
+                    successor.delivery.failed(error)
+                    self._sinks.remove(successor)
+                    self._past_sinks.append(successor)
+                    self._puts = self._routes()
+                else:
+                    self._write(successor)
+
+    async def _stop_feed(self, running: _Running | None) -> None:
+        if running is not None:
+            running.is_leaving = True
+            await self._stop_feeds([running])
 
     # events
     def _hand_over(self, event: Event) -> Record:
@@ -156,15 +306,9 @@ class Runner:
         self._tally.count(event)
         for put in self._puts[channel_of(event)]:
             put(record)
-        if self._unsynced and isinstance(event, BookSnapshot):
-            self._synced(event)
+        if not self._sync.is_over and isinstance(event, BookSnapshot):
+            self._sync.snapshot(event)
         return record
-
-    def _synced(self, event: BookSnapshot[float]) -> None:
-        self._unsynced.discard((event.exchange, event.symbol))
-        if not self._unsynced:
-            seconds = self._clock.monotonic() - self._started
-            self._say(f"{self._expected}/{self._expected} books in sync after {seconds:.1f} s")
 
     def _press(self, sink: str, is_full: bool) -> None:
         (self._pressed.add if is_full else self._pressed.discard)(sink)
@@ -174,56 +318,89 @@ class Runner:
             self._has_room.set()
 
     # the life
-    async def _open_sinks(self) -> None:
-        opened: list[Delivery] = []
-        try:
-            for delivery in self._deliveries:
-                await delivery.open()
-                opened.append(delivery)
-        except TickwireError:
-            for delivery in opened:
-                await delivery.close()
-            raise
+    def _write(self, sink: _Draining) -> None:
+        assert self._tasks is not None
+        sink.task = self._tasks.create_task(sink.delivery.run(), name=sink.entry.name)
 
-    async def _follow(self, feed: Feed, entry: ExchangeConfig) -> None:
+    def _start(self, running: _Running) -> None:
+        assert self._tasks is not None
+        running.task = self._tasks.create_task(self._follow(running), name=running.entry.name)
+
+    async def _follow(self, running: _Running) -> None:
+        feed = running.feed
         try:
-            with placed(self._config, entry.path):
+            with placed(self.config, running.entry.path):
                 try:
                     async with feed:
+                        greeting = asyncio.create_task(self._greet(running))
                         while self._is_blocking and (batch := await feed.take()):
                             for event in batch:
                                 self._hand_over(event)
                             await self._has_room.wait()
+                        await greeting
                         await feed.wait()
                 except UnknownInstrumentError as error:
-                    placed_symbol(error, entry)
+                    placed_symbol(error, running.entry)
                     raise
         except Exception as error:  # the task's outermost edge: it ends the run, which raises it
-            self._errors.append(error)
-            self._over.set()
-        finally:
-            self._following -= 1
-            if not self._following:
+            if running.is_late and not running.is_leaving:
+                self._say(f"exchanges.{running.entry.name}: ended, the others run: {error}")
+            elif not running.is_leaving:
+                self._errors.append(error)
                 self._over.set()
+        finally:
+            self._sync.gone(feed.name)
+            others = [one for one in self._running if one is not running and one.task and not one.task.done()]
+            if not others and not running.is_leaving:
+                self._over.set()
+
+    async def _greet(self, running: _Running) -> None:
+        feed, entry = running.feed, running.entry
+        try:
+            await feed.ready()
+        except TickwireError:
+            return  # it has ended: whoever follows it tells why
+        wanted = feed.status()
+        books = [one for one in wanted if one.channel is Channel.L2_BOOK and one.instrument is not None]
+        self._sync.wants(feed.name, [(entry.exchange, one.symbol or "") for one in books])
+        count = len({one.symbol for one in wanted})
+        if count != len(entry.symbols):
+            listed = len(feed.instruments)
+            self._say(f"{entry.name}: {count:,} of {listed:,} instruments, {len(wanted):,} subscriptions")
 
     async def _end_when(self, waiting: Awaitable[object]) -> None:
         await waiting
         self._over.set()
 
-    async def _stop_feeds(self, followers: list[asyncio.Task[None]]) -> None:
-        self._over.set()
-        self._has_room.set()
-        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(feed.stop()) for feed in self.feeds]
-        ends += followers
+    async def _stop_feeds(self, stopped: Sequence[_Running]) -> None:
+        if self._over.is_set():
+            self._has_room.set()
+        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(one.feed.stop()) for one in stopped]
+        ends += [one.task for one in stopped if one.task is not None]
+        if not ends:
+            return
         _, late = await asyncio.wait(ends, timeout=_FEEDS_STOP_WITHIN)
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=_FEEDS_STOP_WITHIN)
 
-    async def _drain(self, writers: list[asyncio.Task[None]], within: float) -> None:
-        for delivery in self._deliveries:
-            delivery.finish()
+    async def _drain(self, within: float) -> None:
+        for sink in self._sinks:
+            sink.delivery.finish()
+        writers = [one.task for one in (*self._past_sinks, *self._sinks) if one.task is not None]
         _, late = await asyncio.wait(writers, timeout=within)
         for task in late:
             task.cancel()
+
+
+async def _open_all(sinks: Sequence[_Draining]) -> None:
+    opened: list[Delivery] = []
+    try:
+        for sink in sinks:
+            await sink.delivery.open()
+            opened.append(sink.delivery)
+    except TickwireError:
+        for delivery in opened:
+            await delivery.close()
+        raise

@@ -12,10 +12,11 @@ from tickwire.model.channels import ChannelRequest
 from tickwire.model.errors import ConfigError
 from tickwire.run.interpolation import EnvText
 from tickwire.run.mistakes import closest
+from tickwire.run.proxies import Proxy
 from tickwire.run.secrets import Secret
 
 __all__ = [
-    "channel_request", "enum", "file_path", "literal", "number", "secret", "shown", "text", "true_or_false",
+    "channel_request", "enum", "file_path", "literal", "number", "proxy", "secret", "shown", "text", "true_or_false",
     "whole_number", "wrong",
 ]  # fmt: skip
 
@@ -91,6 +92,13 @@ def secret(value: object) -> Secret:
     if isinstance(value, str) and value:
         return Secret(value)
     raise ConfigError("expected a text that is not empty", hint="put it in quotes, or write ${VARIABLE:?}")
+
+
+def proxy(value: object) -> Proxy:
+    """Read a proxy's URL, or ``env``; messages do not show it."""
+    if isinstance(value, str):
+        return Proxy.parse(value)
+    raise ConfigError("this is no proxy URL", hint="write http://host:port, socks5://host:port, or env")
 
 
 def file_path(value: object) -> Path:

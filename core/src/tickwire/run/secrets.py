@@ -59,6 +59,12 @@ class ConfigCredentials:
             raise CredentialsError(f"{name} is not set", hint=f"add {name}: ${{{name.upper()}:?}}", path=self._path)
         return self._secrets[name].reveal()
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ConfigCredentials) and (other._secrets, other._path) == (self._secrets, self._path)
+
+    def __hash__(self) -> int:
+        return hash((ConfigCredentials, tuple(self._secrets.items())))
+
     def __iter__(self) -> Iterator[str]:
         """Give the names that are set."""
         return iter(self._secrets)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
 
 import attrs
 
 from tickwire.model.channels import Channel, ChannelRequest
 from tickwire.model.errors import ConfigError
 from tickwire.run.durations import Duration
+from tickwire.run.proxies import Proxy
 from tickwire.run.scalars import shown
 from tickwire.run.secrets import ConfigCredentials
 
-__all__ = ["Config", "EndpointsConfig", "ExchangeConfig", "RestConfig", "SinkConfig", "WebsocketConfig"]
+__all__ = [
+    "Config", "EndpointsConfig", "ExchangeConfig", "InstrumentsConfig", "LogConfig", "RestConfig", "SinkConfig",
+    "TlsConfig", "WebsocketConfig",
+]  # fmt: skip
 
 DEFAULT_CHANNELS = (ChannelRequest(Channel.TRADES),)
 DEFAULT_QUEUE = 65_536
+WHEN_FULL = ("drop_oldest", "block")
+_REFRESH = Duration(900.0)
+_KEEP = Duration(7 * 86_400.0)
 
 
 def _urls(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
@@ -57,7 +66,12 @@ class EndpointsConfig:
 
 @attrs.frozen
 class RestConfig:
-    """For plugins that poll: seconds between snapshots, and rows a request gives."""
+    """For plugins that poll.
+
+    Attributes:
+        snapshot_interval: Time between two snapshots.
+        limit: Rows a request gives.
+    """
 
     snapshot_interval: Duration | None = None
     limit: int | None = None
@@ -65,10 +79,58 @@ class RestConfig:
 
 @attrs.frozen
 class WebsocketConfig:
-    """For plugins that can do without sockets."""
+    """How sockets are opened.
+
+    Attributes:
+        enabled: For plugins that can do without sockets.
+        rest_only: For plugins that can do without sockets.
+        engine: What reads them; the best there is by default.
+        compress: Offer permessage-deflate.
+    """
 
     enabled: bool = True
     rest_only: bool = False
+    engine: Literal["aiohttp", "picows"] | None = None
+    compress: bool = False
+
+
+@attrs.frozen
+class TlsConfig:
+    """Whom to trust.
+
+    Attributes:
+        ca_file: PEM file of the authorities to trust instead of the system's.
+    """
+
+    ca_file: Path | None = None
+
+
+@attrs.frozen
+class InstrumentsConfig:
+    """How the lists of instruments are followed.
+
+    Attributes:
+        refresh: Time between two readings of a list.
+        keep: Age above which a list on disk is not used any more.
+    """
+
+    refresh: Duration = _REFRESH
+    keep: Duration = _KEEP
+
+
+@attrs.frozen
+class LogConfig:
+    """What is logged, and how.
+
+    Attributes:
+        level: The least that is logged.
+        format: Lines for people, or one JSON object a line.
+        file: Where to; standard error by default.
+    """
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    file: Path | None = None
 
 
 @attrs.frozen
@@ -79,14 +141,18 @@ class ExchangeConfig:
         name: The entry's key: the feed's name.
         exchange: The exchange's id; the key unless ``exchange:`` says otherwise.
         plugin: The plugin that ``plugin:`` or ``class:`` pins; ``None``: selection decides.
-        symbols: Our symbols.
+        symbols: Our symbols, or selectors of them.
         channels: What to subscribe to.
         options: The plugin's own settings, not yet structured.
         credentials: Secrets, masked; ``None``: public channels only.
         endpoints: Hosts to use instead of the exchange's own.
         extensions: Options of extension plugins by name, in order.
         rest: For plugins that poll.
-        websocket: For plugins that can do without sockets.
+        websocket: How sockets are opened.
+        proxy: Where all traffic goes through; ``None``: nothing, directly.
+        tls: Whom to trust.
+        numbers: What prices and sizes are.
+        on_unknown_symbol: What a symbol amounts to that was never listed.
     """
 
     name: str
@@ -100,6 +166,10 @@ class ExchangeConfig:
     extensions: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
     rest: RestConfig = attrs.field(factory=RestConfig)
     websocket: WebsocketConfig = attrs.field(factory=WebsocketConfig)
+    proxy: Proxy | None = None
+    tls: TlsConfig = attrs.field(factory=TlsConfig)
+    numbers: Literal["float", "decimal"] = "float"
+    on_unknown_symbol: Literal["error", "warn"] = "error"
 
     @property
     def path(self) -> str:
@@ -142,9 +212,15 @@ class Config:
         sinks: Where events go; empty: the console.
         name: In metrics and reports.
         source: The file's name, for messages; empty where there is none.
+        state: Where lists of instruments are kept; ``None``: where the system keeps such things.
+        instruments: How the lists of instruments are followed.
+        log: What is logged; ``None``: warnings, for people.
     """
 
     exchanges: tuple[ExchangeConfig, ...]
     sinks: tuple[SinkConfig, ...] = ()
     name: str = "tickwire"
     source: str = ""
+    state: Path | None = None
+    instruments: InstrumentsConfig = attrs.field(factory=InstrumentsConfig)
+    log: LogConfig | None = None

@@ -24,12 +24,14 @@ from tickwire.model.errors import ConfigError, PluginContractError
 from tickwire.run.durations import Duration, parse_duration
 from tickwire.run.interpolation import EnvText
 from tickwire.run.mistakes import Mistake, Path, config_error, unknown_key
+from tickwire.run.proxies import Proxy
 from tickwire.run.scalars import (
     channel_request,
     enum,
     file_path,
     literal,
     number,
+    proxy,
     secret,
     shown,
     text,
@@ -254,7 +256,7 @@ def converter() -> Converter:
     )
     readers: dict[type, Callable[[object], object]] = {
         bool: true_or_false, int: whole_number, float: number, str: text, Secret: secret, FilePath: file_path,
-        ChannelRequest: channel_request,
+        ChannelRequest: channel_request, Proxy: proxy,
     }  # fmt: skip
     for kind, reader in readers.items():
         strict.register_structure_hook(kind, _class_hook(reader))
