@@ -180,3 +180,10 @@ def release(session: nox.Session) -> None:
     session.run(python, *pip, "check", external=True)
     if "--release" in session.posargs:
         shutil.copytree(dist, ROOT / "dist", dirs_exist_ok=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure: ratios in one run. ``-- path``, ``startup``, ``memory`` or ``wire`` for a part."""
+    install(session, core("ed25519", "tls", "speed"), ROOT / "plugins" / "backpack", "orjson", CCXT)
+    session.run("python", "bench/run.py", *session.posargs)

@@ -15,7 +15,6 @@ import tempfile
 from collections import Counter
 from decimal import Decimal
 from time import perf_counter
-from typing import ClassVar
 
 from memory import resident
 
@@ -50,11 +49,15 @@ def instruments() -> tuple[Instrument, ...]:
     )
 
 
+LISTED = instruments()
+PRICES = {one.native: Decimal(100) for one in LISTED}
+
+
 class ManyMarkets(BackpackSimulator):
     """Backpack with thirty perps."""
 
-    instruments = instruments()
-    prices: ClassVar = {one.native: Decimal(100) for one in instruments}
+    instruments = LISTED
+    prices = PRICES
 
 
 async def serve(truth: str, rate: float) -> None:

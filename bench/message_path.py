@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import cProfile
+import pstats
 from decimal import Decimal
+from io import StringIO
 
 import orjson
 from frames import depths, trades
@@ -59,6 +62,28 @@ async def measure() -> list[tuple[str, float, float, float]]:
         assert heard[0] == len(frames), f"{heard[0]} events of {len(frames)} frames"
         results.append((name, *figures))
     return results
+
+
+def profile() -> None:
+    """Print where the read path of a trade frame spends its time."""
+    feed = Feed("backpack", ["SOL-USDC"], ["trades", "l2_book"], buffer=0, registry=Registry.of(backpack=backpack))
+
+    async def prepared() -> FeedConnection:
+        return connection_of(feed)
+
+    connection = asyncio.run(prepared())
+    frames = [Frame(payload, 1) for payload in trades(50_000)]
+    profiler = cProfile.Profile()
+    profiler.enable()
+    for frame in frames:
+        connection._on_frame(frame)
+    profiler.disable()
+    shown = StringIO()
+    pstats.Stats(profiler, stream=shown).sort_stats("tottime").print_stats(10)
+    for line in shown.getvalue().splitlines():
+        if line.strip() and ("ncalls" in line or line.lstrip()[:1].isdigit()) and "function calls" not in line:
+            where = line.split()[-1]
+            print(line.replace(where, where.rpartition("/")[2]))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from frames import depths, trades
 
 FRAMES = 200_000
 BATCH = 200
+ENGINES = ("aiohttp", "picows")
 
 
 def mixed(count: int) -> list[bytes]:
@@ -73,7 +75,7 @@ async def serve(certificate: str) -> None:
     await asyncio.Event().wait()
 
 
-async def with_tickwire(port: int) -> float:
+async def with_tickwire(port: int, engine: str) -> float:
     """Take everything with callbacks, books included."""
     from tickwire import BookDelta, Feed, Trade
 
@@ -88,8 +90,10 @@ async def with_tickwire(port: int) -> float:
     def on_delta(delta: BookDelta) -> None:
         heard[0] += 1
 
-    hosts = {"rest": f"https://127.0.0.1:{port}", "websocket": f"wss://127.0.0.1:{port}"}
-    feed = Feed("backpack", ["SOL-USDC"], ["trades", "l2_book"], buffer=0, **hosts)
+    rest, websocket = f"https://127.0.0.1:{port}", f"wss://127.0.0.1:{port}"
+    feed = Feed(
+        "backpack", ["SOL-USDC"], ["trades", "l2_book"], buffer=0, rest=rest, websocket=websocket, engine=engine
+    )
     feed.on(Trade, on_trade)
     feed.on(BookDelta, on_delta)
     async with feed:
@@ -103,9 +107,7 @@ async def with_tickwire(port: int) -> float:
 
 async def with_ccxt(port: int) -> float:
     """Loop over ``watch_trades`` and ``watch_order_book`` as its manual says."""
-    import ccxt.pro
-
-    exchange: Any = ccxt.pro.backpack(
+    exchange: Any = import_module("ccxt.pro").backpack(
         {"newUpdates": True, "verify": False, "options": {"watchOrderBook": {"snapshotDelay": 0}}}
     )
     for kind, url in (("public", f"https://127.0.0.1:{port}"), ("private", f"https://127.0.0.1:{port}")):
@@ -166,13 +168,17 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.role == "server":
         asyncio.run(serve(arguments.certificate))
-    elif arguments.role == "tickwire":
-        print(asyncio.run(with_tickwire(arguments.port)))
     elif arguments.role == "ccxt":
         print(asyncio.run(with_ccxt(arguments.port)))
+    elif arguments.role in ENGINES:
+        print(asyncio.run(with_tickwire(arguments.port, arguments.role)))
     else:
-        ours, theirs = measure("tickwire"), measure("ccxt")
-        print(f"CPU a frame over wss: tickwire {ours:.1f} µs, ccxt.pro {theirs:.1f} µs: {theirs / ours:.1f} × less")
+        theirs = measure("ccxt")
+        for engine in ENGINES:
+            ours = measure(engine)
+            print(
+                f"CPU a frame over wss, {engine:<8} {ours:5.1f} µs, ccxt.pro {theirs:.1f} µs: {theirs / ours:.1f} × less"
+            )
 
 
 if __name__ == "__main__":
