@@ -313,7 +313,9 @@ def test_the_page_runs_as_planned(tmp_path: Path, capfd: pytest.CaptureFixture[s
                     await asyncio.sleep(0.05)
             for entry, feed in zip(config.exchanges, runner.feeds, strict=True):
                 plan = plan_feed(entry, feed.wiring, feed.instruments.symbols, {})
-                assert plan.streams == len(feed.status())
+                channels = feed.wiring.info.channels
+                wires = {(one.symbol, channels[one.channel].shares or one.channel) for one in feed.status()}
+                assert plan.streams == len(wires)
                 assert sum(one.connections for one in plan.connections) == servers[entry.name].clients
                 assert plan.instruments == len({one.symbol for one in feed.status()})
             stop.set()

@@ -42,6 +42,7 @@ def network_of(
     tls_ca_file: str | None = None,
     engine: str | None = None,
     compress: bool = False,
+    path: str = "",
     environ: Mapping[str, str] | None = None,
 ) -> Network:
     """Give the declared hosts, or those the user set instead, and the way to them.
@@ -68,6 +69,7 @@ def network_of(
         engine=engine,
         tls_ca_file=tls_ca_file,
         compress=compress,
+        path=path,
     )
 
 

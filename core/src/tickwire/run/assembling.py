@@ -86,6 +86,7 @@ def make_feed(
             compress=entry.websocket.compress,
             numbers=Decimal if entry.numbers == "decimal" else float,
             listing=listing,
+            path=entry.path,
             buffer=buffer,
             when_full="block",
             registry=registry,
@@ -164,7 +165,8 @@ def placed(config: Config, path: str) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        inside = f"{path}.{error.path}" if error.path else path
+        is_whole = error.path == path or error.path.startswith(f"{path}.")
+        inside = error.path if is_whole else f"{path}.{error.path}" if error.path else path
         error.path = join_path(config.source, inside) if config.source else ""
         raise
 

@@ -80,6 +80,7 @@ class Feed:
         compress: bool = False,
         numbers: type = float,
         listing: ListingSettings | None = None,
+        path: str = "",
         buffer: int = 65_536,
         when_full: str = "drop_oldest",
         backoff: BackoffPolicy | None = None,
@@ -105,6 +106,7 @@ class Feed:
             compress: Offer permessage-deflate.
             numbers: ``float``, or ``Decimal`` for exact numbers of any length.
             listing: How to follow the exchange's list; it is read once by default.
+            path: Where its settings stand in a configuration, for messages.
             buffer: Events the iterator may lag behind; 0: the feed is never iterated.
             when_full: ``drop_oldest``: forget and announce (``Dropped``); ``block``: stop reading the sockets.
             backoff: Between attempts to connect.
@@ -124,7 +126,7 @@ class Feed:
         requests = requests_of(channels)
         check_channels(info, requests)
         self._network = network_of(
-            info, rest, websocket, proxy=proxy, tls_ca_file=tls_ca_file, engine=engine, compress=compress
+            info, rest, websocket, proxy=proxy, tls_ca_file=tls_ca_file, engine=engine, compress=compress, path=path
         )
         self._settings = FeedSettings(
             self.name, symbols_of(symbols), requests, backoff or BackoffPolicy(), listing or ListingSettings()

@@ -34,7 +34,7 @@ class ConnectionPlan:
 
     Attributes:
         socket: Which.
-        streams: Subscriptions over all of them.
+        streams: Streams over all of them; one may feed two channels.
         connections: How many.
         most: What one may carry; ``None``: no limit is known.
     """
@@ -87,7 +87,7 @@ class FeedPlan:
 
     @property
     def streams(self) -> int:
-        """Subscriptions in all."""
+        """Streams in all."""
         return sum(one.streams for one in self.connections)
 
 
@@ -164,7 +164,11 @@ def _notes(
 
 def _connections(wiring: Wiring, subscriptions: Sequence[Subscription]) -> list[ConnectionPlan]:
     counts: dict[str, int] = defaultdict(int)
-    for subscription in subscriptions:
+    channels = wiring.info.channels
+    streams = {
+        (one.symbol, channels[one.channel].shares or one.channel, one.depth, one.interval): one for one in subscriptions
+    }
+    for subscription in streams.values():
         counts[wiring.routing.endpoint(subscription)] += 1
     plans = []
     for socket, count in counts.items():
