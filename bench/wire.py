@@ -22,6 +22,7 @@ from frames import depths, trades
 
 FRAMES = 200_000
 BATCH = 200
+BUDGET = 6
 ENGINES = ("aiohttp", "picows")
 
 
@@ -176,9 +177,9 @@ def main() -> None:
         theirs = measure("ccxt")
         for engine in ENGINES:
             ours = measure(engine)
-            print(
-                f"CPU a frame over wss, {engine:<8} {ours:5.1f} µs, ccxt.pro {theirs:.1f} µs: {theirs / ours:.1f} × less"
-            )
+            verdict = "met" if theirs / ours >= BUDGET else "NOT MET"
+            figures = f"{engine:<8} {ours:4.1f} µs, ccxt.pro {theirs:4.1f} µs: {theirs / ours:.1f} × less"
+            print(f"CPU a frame over wss: {figures}   budget ≥ {BUDGET}  {verdict}")
 
 
 if __name__ == "__main__":
