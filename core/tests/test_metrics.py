@@ -31,6 +31,13 @@ def test_iterating_gives_every_figure_with_its_labels() -> None:
     assert list(metrics) == [("frames_total", {"exchange": "acme"}, 4), ("books_synced", {}, 2.0)]
 
 
+def test_a_watched_figure_is_read_when_somebody_looks() -> None:
+    metrics, source = Metrics(), [0.25]
+    metrics.watch("limiter_used_ratio", lambda: source[0], limit="default")
+    source[0] = 0.5
+    assert list(metrics) == [("limiter_used_ratio", {"limit": "default"}, 0.5)]
+
+
 def test_a_name_is_a_counter_or_a_gauge_never_both() -> None:
     metrics = Metrics()
     metrics.counter("frames_total")

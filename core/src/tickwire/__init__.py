@@ -11,6 +11,7 @@ from typing import Any
 
 _NAMES = {
     "feed.backoff": "BackoffPolicy",
+    "feed.limits": "Limits",
     "model.book": "BookArrays BookSide FillEstimate L2Book Level",
     "model.books": "Books",
     "model.channels": "Channel ChannelRequest Subscribe Subscription",

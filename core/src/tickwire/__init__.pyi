@@ -1,6 +1,7 @@
 """The public names, for type checkers; ``__init__.py`` imports them lazily."""
 
 from tickwire.feed.backoff import BackoffPolicy as BackoffPolicy
+from tickwire.feed.limits import Limits as Limits
 from tickwire.model.book import BookArrays as BookArrays
 from tickwire.model.book import BookSide as BookSide
 from tickwire.model.book import FillEstimate as FillEstimate

@@ -91,13 +91,11 @@ async def _plans(config: Config, is_offline: bool) -> tuple[list[FeedPlan], Mapp
 async def _asked(config: Config, entry: ExchangeConfig, feed: Feed, cache: InstrumentCache, file: Path) -> CachedList:
     import time
 
-    from tickwire.feed.conversation import converse
     from tickwire.model.errors import RetryableError, TickwireError
     from tickwire.run.instrument_cache import CachedList
 
-    wiring = feed.wiring
     try:
-        instruments = list(await converse(wiring.symbols.load(), wiring.transport, wiring.signer))
+        instruments = list(await feed.requests().converse(feed.wiring.symbols.load()))
     except RetryableError as error:
         raise TickwireError(
             f"{entry.path}: {error.message}", hint="try again, or use the list read before: --offline"

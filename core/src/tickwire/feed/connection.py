@@ -10,14 +10,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tickwire.feed.backoff import Backoff, BackoffPolicy
-from tickwire.feed.conversation import converse
+from tickwire.feed.hosts import HostChoice, host_name, is_the_hosts_fault
+from tickwire.feed.limits import DIALS
 from tickwire.feed.listener import Listener
+from tickwire.feed.requests import Requests
 from tickwire.feed.wires import Wires
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.errors import (
     AuthRejectedError,
     DataError,
+    ExchangeUnavailableError,
     RateLimitedError,
     RequestRejectedError,
     RetryableError,
@@ -68,8 +71,9 @@ class FeedConnection:
         self,
         name: str,
         endpoint: str,
-        url: str,
+        hosts: HostChoice,
         wiring: Wiring,
+        requests: Requests,
         clock: Clock,
         listener: Listener,
         metrics: Metrics,
@@ -80,9 +84,11 @@ class FeedConnection:
         self.wanted: dict[Subscription, None] = {}
         self.is_open = False
         self.wires = Wires(wiring.info)
-        self._url = url
+        self._hosts = hosts
+        self._url = hosts.current()
         self._wiring = wiring
-        self._declared: Endpoint = wiring.info.sockets.get(endpoint) or Endpoint(url)
+        self._requests = requests
+        self._declared: Endpoint = wiring.info.sockets.get(endpoint) or Endpoint(self._url)
         self._clock = clock
         self._listener = listener
         self._backoff = Backoff(policy)
@@ -138,19 +144,29 @@ class FeedConnection:
             except (RetryableError, DataError, RequestRejectedError) as error:
                 if isinstance(error, RequestRejectedError) and self._ts_down is None:
                     raise
-                reason = str(error)
-                retry_after = error.retry_after if isinstance(error, RateLimitedError) else None
+                reason, retry_after = str(error), self._told_to_wait(error)
             if self._is_stopping:
                 return
             delay = self._backoff.failed(retry_after)
+            following = self._hosts.current()
+            elsewhere = f", trying {host_name(following)}" if following != self._url else ""
             _log.warning(
-                "%s: %s, attempt %d, next in %.1f s", self._wiring.info.id, reason, self._backoff.attempt, delay
-            )
+                "%s: %s, attempt %d, next in %.1f s%s",
+                self._wiring.info.id, reason, self._backoff.attempt, delay, elsewhere,
+            )  # fmt: skip
             await self._clock.sleep(delay)
+
+    def _told_to_wait(self, error: TickwireError) -> float | None:
+        if isinstance(error, RateLimitedError):
+            return error.retry_after
+        # an outage is one host's: another one need not wait
+        is_here = self._hosts.current() == self._url
+        return error.retry_after if is_here and isinstance(error, ExchangeUnavailableError) else None
 
     async def _one(self, last_reason: str) -> str:
         wiring = self._wiring
-        located = await converse(wiring.routing.locate(self.endpoint, self._url), wiring.transport, wiring.signer)
+        self._url = self._hosts.current()
+        located = await self._requests.converse(wiring.routing.locate(self.endpoint, self._url))
         ended = self._ended = asyncio.get_running_loop().create_future()
 
         def on_close(ending: Ending) -> None:
@@ -161,7 +177,7 @@ class FeedConnection:
         self._route = self._router.route
         self._logged_in = asyncio.Event()
         self._ts_first = None
-        self._connection = await wiring.transport.connect(located, self._on_frame, on_close)
+        self._connection = await self._dial(located, on_close)
         try:
             self._opened(located, last_reason)
             ending = await self._tend(located, ended)
@@ -175,6 +191,19 @@ class FeedConnection:
         if self._login_error is not None:
             raise self._login_error
         return f"connection to {located.url} ended ({ending.code} {ending.reason})"
+
+    async def _dial(self, located: Located, on_close: Callable[[Ending], None]) -> Connection[Any]:
+        limits = self._requests.limits
+        try:
+            async with limits.limiter(DIALS).spend(1, f"a connection to {host_name(located.url)}"):
+                return await self._wiring.transport.connect(located, self._on_frame, on_close)
+        except RateLimitedError as error:
+            limits.refused(DIALS, error)
+            raise
+        except RetryableError as error:
+            if is_the_hosts_fault(error):
+                self._hosts.failed(self._url)
+            raise
 
     async def _hang_up(self) -> None:
         connection, self._connection, self.is_open = self._connection, None, False
@@ -236,6 +265,8 @@ class FeedConnection:
         self._ts_down = now
         if self._ts_first is not None:
             self._backoff.flowed((self._ts_last - self._ts_first) / 1e9)
+        elif not self._is_stopping and self._login_error is None:
+            self._hosts.failed(self._url)  # it let us in and gave nothing
         if not self._is_stopping:
             reason = f"{ending.code} {ending.reason}"
             self._listener.disconnected(list(self.wanted), self._ts_last, reason)
@@ -344,6 +375,7 @@ class FeedConnection:
             self._bad_frame(error)
         if self._ts_first is None and type(item) in self._market:
             self._ts_first = frame.ts_recv  # answers and pongs are no data
+            self._hosts.worked(self._url)
 
     def _bad_frame(self, error: Exception) -> None:
         self._errors.value += 1

@@ -1,26 +1,31 @@
-"""Driving a plugin's REST conversation: requests out through signer and transport, answers and errors back in."""
+"""Driving a plugin's REST conversation: its requests out, answers and errors back in."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 
-from tickwire.model.errors import AuthRejectedError, DecodeError, TickwireError
-from tickwire.plugin.protocols import Fetch, Request, Response, Signer, Transport
+from tickwire.model.errors import DecodeError, TickwireError
+from tickwire.plugin.protocols import Fetch, Request, Response
 
 __all__ = ["converse"]
 
 T = TypeVar("T")
 
 
-async def converse(conversation: Fetch[T], transport: Transport[Any], signer: Signer | None) -> T:
+async def converse(conversation: Fetch[T], fetch: Callable[[Request], Awaitable[Response]]) -> T:
     """Hold a conversation to its end.
 
     An error of ours is thrown into the conversation, which may handle it; a refusal to decode names the request.
 
+    Args:
+        conversation: Of a plugin.
+        fetch: Sends one request; a feed's is ``Requests.fetch``.
+
     Raises:
-        TickwireError: What the transport or the conversation raised.
+        TickwireError: What ``fetch`` or the conversation raised.
     """
     request: Request | None = None
     answer: Response | TickwireError | None = None
@@ -37,19 +42,9 @@ async def converse(conversation: Fetch[T], transport: Transport[Any], signer: Si
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _undecodable(request, answer, error) from error
         try:
-            answer = await transport.fetch(_signed(request, signer))
+            answer = await fetch(request)
         except TickwireError as error:
             answer = error
-
-
-def _signed(request: Request, signer: Signer | None) -> Request:
-    if not request.signed:
-        return request
-    if signer is None:
-        raise AuthRejectedError(
-            f"{request.method} {request.path} must be signed, and no credentials are set", hint="set credentials"
-        )
-    return signer.sign(request)
 
 
 def _undecodable(request: Request | None, answer: object, error: Exception) -> DecodeError:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from tickwire.feed.conversation import converse
+from tickwire.feed.requests import Requests
 from tickwire.model.clock import Clock
 from tickwire.model.errors import TickwireError
 from tickwire.model.instruments import Instrument, Instruments
@@ -65,12 +65,14 @@ class ListingWatch:
     def __init__(
         self,
         wiring: Wiring,
+        requests: Requests,
         clock: Clock,
         settings: ListingSettings,
         on_changes: Callable[[Sequence[ListingChange]], None],
     ) -> None:
         """Make one for a feed whose instruments are loaded; ``on_changes`` is told what is different."""
         self._wiring = wiring
+        self._requests = requests
         self._clock = clock
         self._settings = settings
         self._on_changes = on_changes
@@ -100,7 +102,7 @@ class ListingWatch:
         instruments, exchange = wiring.instruments, wiring.info.id
         before = dict(instruments.symbols)
         try:
-            fresh = list(await converse(wiring.symbols.load(), wiring.transport, wiring.signer))
+            fresh = list(await self._requests.converse(wiring.symbols.load()))
             if before and not fresh:
                 _log.warning("%s: the list of instruments came back empty; the one before stays", exchange)
                 return

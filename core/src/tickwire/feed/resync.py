@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from tickwire.feed.backoff import Backoff, BackoffPolicy
 from tickwire.feed.books import BookStream
-from tickwire.feed.conversation import converse
+from tickwire.feed.requests import Requests
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock
 from tickwire.model.errors import DataError, RateLimitedError, RefusedError, RetryableError
@@ -33,17 +33,19 @@ class BookResync:
     The read path only notes what is needed; tasks are made by ``run``.
     """
 
-    def __init__(self, wiring: Wiring, clock: Clock, resubscribe: Callable[[Subscription], None]) -> None:
+    def __init__(
+        self, wiring: Wiring, requests: Requests, clock: Clock, resubscribe: Callable[[Subscription], None]
+    ) -> None:
         """Make one for a feed; ``resubscribe`` asks anew for a snapshot that comes over the socket."""
         self._wiring = wiring
+        self._requests = requests
         self._clock = clock
         self._resubscribe = resubscribe
         self._noted: dict[BookStream, bool] = {}
         self._has_noted = asyncio.Event()
         self._running: dict[BookStream, asyncio.Task[None]] = {}
         self._pauses: WeakKeyDictionary[BookStream, Backoff] = WeakKeyDictionary()
-        self._requests = asyncio.Semaphore(_AT_ONCE)
-        self._not_before = 0.0
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
         book = wiring.info.book
         self._start = book.start if book is not None else BookStart.EVERY_FRAME
 
@@ -113,20 +115,18 @@ class BookResync:
         if is_first:
             await self._first_delta(stream)
         while not stream.book.is_synced:
-            retry_after: float | None = None
+            is_limited = False
             try:
                 if await self._fetch_once(stream):
                     return
                 reason = "the snapshot is older than the deltas that wait"
             except RateLimitedError as error:
-                retry_after, reason = error.retry_after, str(error)
+                is_limited, reason = True, str(error)
             except (RetryableError, RefusedError, DataError) as error:
                 reason = str(error)
-            delay = backoff.failed(retry_after)
-            if retry_after is not None:
-                self._not_before = max(self._not_before, self._clock.monotonic() + delay)
-            # the first retry is the normal case of a snapshot taken a moment too early
-            level = logging.DEBUG if backoff.attempt == 1 else logging.WARNING
+            delay = backoff.failed()
+            # the first retry is the normal case of a snapshot taken a moment too early; a limiter speaks for itself
+            level = logging.DEBUG if backoff.attempt == 1 or is_limited else logging.WARNING
             _log.log(
                 level, "%s: no snapshot for %s: %s, next in %.1f s",
                 self._wiring.info.id, stream.subscription, reason, delay,
@@ -134,11 +134,8 @@ class BookResync:
             await self._clock.sleep(delay)
 
     async def _fetch_once(self, stream: BookStream) -> bool:
-        wiring = self._wiring
-        async with self._requests:
-            while (wait := self._not_before - self._clock.monotonic()) > 0:
-                await self._clock.sleep(wait)
-            snapshot = await converse(wiring.routing.snapshot(stream.subscription), wiring.transport, wiring.signer)
+        async with self._at_once:
+            snapshot = await self._requests.converse(self._wiring.routing.snapshot(stream.subscription))
         return stream.offer(snapshot)
 
     async def _first_delta(self, stream: BookStream) -> None:

@@ -14,8 +14,10 @@ import attrs
 from tickwire.feed.backoff import Backoff
 from tickwire.feed.books import BookStream
 from tickwire.feed.connection import FeedConnection
-from tickwire.feed.conversation import converse
+from tickwire.feed.hosts import HostChoice
+from tickwire.feed.limits import Limits
 from tickwire.feed.listing import ListingWatch, listing_change
+from tickwire.feed.requests import Requests
 from tickwire.feed.resync import BookResync
 from tickwire.feed.selectors import Selected, is_glob, select
 from tickwire.feed.settings import FeedSettings
@@ -89,6 +91,7 @@ class FeedSession:
         clock: Clock,
         emit: Callable[[Event], None],
         metrics: Metrics,
+        limits: Limits,
     ) -> None:
         self.books: dict[str, L2Book[Any]] = {}
         self.metrics = metrics
@@ -120,8 +123,10 @@ class FeedSession:
         self._is_paused = False
         self._stray = metrics.counter("stray_events_total", exchange=exchange)
         self._tasks: asyncio.TaskGroup | None = None
-        self._resync = BookResync(wiring, clock, self._resubscribe)
-        self._listing = ListingWatch(wiring, clock, settings.listing, self._listing_changed)
+        self._requests = Requests(wiring, network, limits, clock, metrics)
+        self._hosts = {name: HostChoice(urls, clock) for name, urls in network.websocket.items()}
+        self._resync = BookResync(wiring, self._requests, clock, self._resubscribe)
+        self._listing = ListingWatch(wiring, self._requests, clock, settings.listing, self._listing_changed)
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         book = wiring.info.book
         if book is not None and any(request.channel is Channel.L2_BOOK for request in settings.channels):
@@ -179,7 +184,7 @@ class FeedSession:
         while True:
             retry_after = None
             try:
-                wiring.instruments.replace(await converse(wiring.symbols.load(), wiring.transport, wiring.signer))
+                wiring.instruments.replace(await self._requests.converse(wiring.symbols.load()))
                 self.health.clear("instruments")
                 self._settings.listing.loaded(wiring.instruments)
                 return
@@ -392,9 +397,16 @@ class FeedSession:
     def _dial(self, endpoint: str, name: str) -> FeedConnection:
         if self._tasks is None or self._over.done():
             raise TickwireError(f"feed {self._settings.name!r} is not running", hint="subscribe inside 'async with'")
-        url = self._network.websocket[endpoint][0]
         connection = FeedConnection(
-            name, endpoint, url, self._wiring, self._clock, self, self.metrics, self._settings.backoff
+            name,
+            endpoint,
+            self._hosts[endpoint],
+            self._wiring,
+            self._requests,
+            self._clock,
+            self,
+            self.metrics,
+            self._settings.backoff,
         )
         connection.pause(self._is_paused)
         self._connections.append(connection)

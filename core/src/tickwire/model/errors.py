@@ -96,15 +96,27 @@ class RateLimitedError(RetryableError):
 
     Attributes:
         retry_after: Seconds it asked us to wait, ``None`` if it did not say.
+        is_ban: It banned our address (418): every budget must rest, not only the one that was spent.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, is_ban: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.is_ban = is_ban
 
 
 class ExchangeUnavailableError(RetryableError):
-    """The exchange answered that it cannot serve now (5xx, maintenance, 403, 451)."""
+    """The exchange answered that it cannot serve now (5xx, maintenance, 403, 451).
+
+    Attributes:
+        status: The HTTP status, ``None`` where there was none.
+        retry_after: Seconds it asked us to wait, ``None`` if it did not say.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
 
 
 class RefusedError(TickwireError):

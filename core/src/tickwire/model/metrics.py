@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 __all__ = ["Counter", "Gauge", "Metrics"]
@@ -30,6 +30,20 @@ class Gauge:
         self.value: float = 0.0
 
 
+class _Reading:
+    """A gauge that is read from its source whenever somebody looks, for figures that change by themselves."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[], float]) -> None:
+        self._read = read
+
+    @property
+    def value(self) -> float:
+        """What the source says now."""
+        return self._read()
+
+
 _M = TypeVar("_M", Counter, Gauge)
 
 
@@ -40,7 +54,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, tuple[tuple[str, str], ...]], Counter | Gauge] = {}
+        self._made: dict[tuple[str, tuple[tuple[str, str], ...]], Counter | Gauge | _Reading] = {}
 
     def counter(self, name: str, **labels: str) -> Counter:
         """Give the counter of that name and those labels; the same one each time, to be held by its user."""
@@ -49,6 +63,10 @@ class Metrics:
     def gauge(self, name: str, **labels: str) -> Gauge:
         """Give the gauge of that name and those labels."""
         return self._get(Gauge, name, labels)
+
+    def watch(self, name: str, read: Callable[[], float], **labels: str) -> None:
+        """Give the metric of that name and those labels the value that ``read`` tells whenever somebody looks."""
+        self._made[name, tuple(sorted(labels.items()))] = _Reading(read)
 
     def _get(self, kind: type[_M], name: str, labels: dict[str, str]) -> _M:
         made = self._made.setdefault((name, tuple(sorted(labels.items()))), kind())

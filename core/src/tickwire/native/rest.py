@@ -87,7 +87,7 @@ class NativeRestClient:
         """Make a client.
 
         Args:
-            base_url: ``https://api.example.com``; a path prefix is kept.
+            base_url: ``https://api.example.com``; a path prefix is kept. A request's own goes before.
             timeout: Seconds for one whole request.
             now: Dates the answers.
             session: Use this one and leave it open; ``None``: make and close one.
@@ -127,7 +127,7 @@ class NativeRestClient:
         """
         if self._session is None:
             self._session = make_session(proxy=self._proxy)
-        url = f"{self._base_url}{request.path}"
+        url = f"{(request.base_url or self._base_url).rstrip('/')}{request.path}"
         try:
             async with self._session.request(
                 request.method,
@@ -206,11 +206,11 @@ def status_error(request: Request, response: Response, now: Nanos) -> TickwireEr
     what = f"{request.method} {request.path}: {response.status} {text}".rstrip()
     status = response.status
     if status in (418, 429):
-        return RateLimitedError(what, retry_after=_retry_after(response.headers, now))
+        return RateLimitedError(what, retry_after=_retry_after(response.headers, now), is_ban=status == 418)
     if status == 401:
         return AuthRejectedError(what)
     if status in _FOR_NOW or status >= 500 or status < 400:
-        return ExchangeUnavailableError(what)
+        return ExchangeUnavailableError(what, status=status, retry_after=_retry_after(response.headers, now))
     return RequestRejectedError(what, status=status)
 
 

@@ -53,7 +53,7 @@ class NativeTransport:
         self._connections: WeakSet[Connection] = WeakSet()
 
     async def fetch(self, request: Request) -> Response:
-        """Send one request to the primary host."""
+        """Send one request to the host it names, else to the primary."""
         if self._rest is None:
             if not self._network.rest:
                 raise ConfigError("there is no REST host", hint="set endpoints.rest")

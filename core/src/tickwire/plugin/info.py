@@ -180,7 +180,7 @@ class ExchangeInfo:
         rest: Base URLs, primary first.
         sockets: Kinds of socket by name.
         channels: What can be subscribed to.
-        limits: Budgets by name; ``Request.limit`` names one.
+        limits: Budgets by name; ``Request.limit`` names one; opening a connection spends 1 of ``websocket``.
         book: How its L2 book works; needed if it offers ``L2_BOOK``.
         credentials: Names the user must set for private channels.
         options_type: An attrs class; the config's ``options:`` become one.

@@ -45,6 +45,7 @@ class Request:
         weight: Spent from ``ExchangeInfo.limits[limit]``.
         limit: Name of the budget.
         signed: Core passes it through ``Signer.sign`` just before sending.
+        base_url: Where to; core fills it in just before signing, with the host of ``Network.rest`` that works.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Request:
     weight: float = 1
     limit: str = "default"
     signed: bool = False
+    base_url: str | None = None
 
 
 @attrs.frozen
@@ -294,7 +296,10 @@ class Transport(Protocol[P]):
     """The only strategy that does I/O."""
 
     async def fetch(self, request: Request) -> Response:
-        """Send one request.
+        """Send one request, to ``request.base_url`` where it has one.
+
+        Which errors it raises decides what core does next: ``RateLimitedError`` makes all requests wait,
+        ``ConnectionLostError`` and ``ExchangeUnavailableError`` lead to the next host.
 
         Raises:
             RetryableError, RefusedError: As the status says.

@@ -12,8 +12,9 @@ from typing import Any, Self, TypeVar, overload
 from tickwire.feed.backoff import BackoffPolicy
 from tickwire.feed.buffer import EventBuffer
 from tickwire.feed.channels import check_channels
-from tickwire.feed.conversation import converse
+from tickwire.feed.limits import Limits, shared_limits
 from tickwire.feed.listing import ListingSettings
+from tickwire.feed.requests import Requests
 from tickwire.feed.session import FeedSession
 from tickwire.feed.settings import FeedSettings
 from tickwire.feed.streams import SubscriptionStatus
@@ -86,6 +87,7 @@ class Feed:
         backoff: BackoffPolicy | None = None,
         registry: Registry | None = None,
         clock: Clock | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Choose the plugin and put the strategies together; no I/O.
 
@@ -112,6 +114,7 @@ class Feed:
             backoff: Between attempts to connect.
             registry: Where the plugins are; found by entry points by default.
             clock: The machine's by default.
+            limits: What is left of the exchanges' budgets; by default shared by all feeds of the process.
 
         Raises:
             ConfigError: Unknown exchange, channel, option or credential.
@@ -120,6 +123,7 @@ class Feed:
         self.name = name or exchange
         self.metrics = Metrics()
         self._clock: Clock = clock or SystemClock()
+        self._limits = limits or shared_limits(self._clock)
         registry = registry or Registry.discover()
         selection = registry.select(exchange, plugin)
         info = selection.claim.info
@@ -163,7 +167,9 @@ class Feed:
             self._buffer = EventBuffer(
                 "iterator", self._capacity, self._when_full, self._clock, lambda event: event, self._press
             )
-        self._session = FeedSession(self._wiring, self._network, self._settings, self._clock, self._emit, self.metrics)
+        self._session = FeedSession(
+            self._wiring, self._network, self._settings, self._clock, self._emit, self.metrics, self._limits
+        )
         self._start_async_callbacks()
         self._task = asyncio.create_task(self._main(self._session), name=f"feed {self.name}")
         return self
@@ -364,6 +370,10 @@ class Feed:
         """All instruments of the exchange, once loaded."""
         return self._wiring.instruments
 
+    def requests(self) -> Requests:
+        """Make what REST conversations outside the feed's own life go through; the budgets are the same."""
+        return Requests(self._wiring, self._network, self._limits, self._clock)
+
     def status(self) -> Mapping[Subscription, SubscriptionStatus]:
         """Sum up every subscription."""
         return self._session.status() if self._session is not None else {}
@@ -445,7 +455,7 @@ async def load_instruments(
     feed = Feed(exchange, plugin=plugin, rest=rest, registry=registry)
     wiring = feed.wiring
     try:
-        wiring.instruments.replace(await converse(wiring.symbols.load(), wiring.transport, wiring.signer))
+        wiring.instruments.replace(await feed.requests().converse(wiring.symbols.load()))
     finally:
         await wiring.transport.close()
     return wiring.instruments
