@@ -31,7 +31,9 @@ async def measure() -> tuple[float, float]:
         for n in range(BOOKS)
     ]  # fmt: skip
     feed.wiring.instruments.replace(instruments)
-    session = FeedSession(feed.wiring, feed._network, feed._settings, SystemClock(), feed._emit, feed.metrics)
+    session = FeedSession(
+        feed.wiring, feed.network, feed._settings, SystemClock(), feed._emit, feed.metrics, feed._limits
+    )
     session._carry = lambda subscription: None  # type: ignore[method-assign]
     before = resident()
     for n, instrument in enumerate(instruments):

@@ -25,9 +25,19 @@ SOL = Instrument("backpack", "SOL-USDC", "SOL_USDC", "SOL", "USDC", tick_size=De
 def connection_of(feed: Feed) -> FeedConnection:
     """Make the feed's connection without dialling, its streams in place and its book in sync at 0."""
     feed.wiring.instruments.replace([SOL])
-    session = FeedSession(feed.wiring, feed._network, feed._settings, SystemClock(), feed._emit, feed.metrics)
+    session = FeedSession(
+        feed.wiring, feed.network, feed._settings, SystemClock(), feed._emit, feed.metrics, feed._limits
+    )
     connection = FeedConnection(
-        "public-1", "public", "", feed.wiring, SystemClock(), session, feed.metrics, feed._settings.backoff
+        "public-1",
+        "public",
+        session._hosts["public"],
+        feed.wiring,
+        session._requests,
+        SystemClock(),
+        session,
+        feed.metrics,
+        feed._settings.backoff,
     )
     session._carry = lambda subscription: None  # type: ignore[method-assign]
     for channel in (Channel.TRADES, Channel.L2_BOOK):
