@@ -96,6 +96,7 @@ def wired(
     options: object = None,
     credentials: Key | None = None,
     extensions: Mapping[str, object] = {},
+    numbers: type = float,
     **others: ModuleType,
 ) -> Wiring:
     given = {function.__name__: function for function in (*BASICS, *functions)}
@@ -108,7 +109,7 @@ def wired(
         credentials=credentials,
         clock=_CLOCK,
         instruments=_INSTRUMENTS,
-        numbers=Decimal,
+        numbers=numbers,
         extensions=extensions,
     )
 
@@ -146,7 +147,15 @@ def test_each_hook_gets_what_it_asks_for() -> None:
         seen["routing"] = (exchange, options, instruments, signer, numbers)
         return Language()
 
-    wired(tickwire_symbols, tickwire_auth, tickwire_transport, tickwire_routing, options="o", credentials=Key())
+    wired(
+        tickwire_symbols,
+        tickwire_auth,
+        tickwire_transport,
+        tickwire_routing,
+        options="o",
+        credentials=Key(),
+        numbers=Decimal,
+    )
     assert seen == {
         "auth": ("acme", "o", "the api_key", _CLOCK),
         "symbols": ("acme", "o"),
@@ -161,7 +170,29 @@ def test_arguments_come_in_whatever_order_the_plugin_names_them() -> None:
         assert (numbers, options, exchange) == (Decimal, "o", "acme")
         return Language()
 
-    assert wired(tickwire_routing, options="o").suppliers["routing"] == "acme"
+    assert wired(tickwire_routing, options="o", numbers=Decimal).suppliers["routing"] == "acme"
+
+
+def test_a_routing_that_is_not_told_the_number_type_cannot_serve_decimals() -> None:
+    with pytest.raises(ConfigError) as raised:
+        wired(numbers=Decimal)
+    assert message(raised) == (
+        "plugin 'acme' (tickwire-acme 0) gives floats only: its tickwire_routing does not take numbers → leave numbers "
+        "out (floats are exact up to 15 digits), or use a plugin that takes numbers"
+    )
+
+
+def test_an_extension_that_replaces_the_routing_may_serve_decimals_instead() -> None:
+    def tickwire_routing(numbers: type) -> Language:
+        return Language()
+
+    wiring = wired(numbers=Decimal, extensions={"exact": None}, exact=plugin(tickwire_routing))
+    assert (wiring.numbers, wiring.suppliers["routing"]) == (Decimal, "exact")
+
+
+def test_numbers_of_another_type_are_refused() -> None:
+    with pytest.raises(ConfigError, match="numbers is <class 'int'>"):
+        wired(numbers=int)
 
 
 def test_without_credentials_nobody_is_asked_to_sign() -> None:

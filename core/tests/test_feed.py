@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,7 +44,7 @@ def trade(number: int, symbol: str = "SOL") -> dict[str, Any]:
     return {"k": "trade", "s": f"{symbol}_USD", "n": number}
 
 
-def numbers(events: list[Event]) -> list[int | None]:
+def numbers(events: Sequence[Event]) -> list[int | None]:
     return [event.sequence for event in events if isinstance(event, Trade)]
 
 

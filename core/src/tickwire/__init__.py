@@ -27,8 +27,9 @@ _NAMES = {
     "model.instruments": "Instrument Instruments InstrumentStatus SizeUnit",
     "model.metrics": "Counter Gauge Metrics",
     "model.numbers": "N exact number_text",
-    "model.quality": "Backfilled Dropped Event Gap GapCause Inexact ListingChange ListingKind QualityEvent Reconnected "
-    "Recovered Repair Resynced Severity Stale StaleAction Subscribed UnsubscribeReason Unsubscribed Watermark",
+    "model.quality": "Backfilled Dropped Event EventOf Gap GapCause Inexact ListingChange ListingKind QualityEvent "
+    "Reconnected Recovered Repair Resynced Severity Stale StaleAction Subscribed UnsubscribeReason Unsubscribed "
+    "Watermark",
     "model.sequence": "Decision SequenceDecider SequenceRule decide",
     "model.stored": "Record StoredEvent decode_event encode_event encode_record",
     "model.symbols": "InstrumentType OptionType SymbolParts format_symbol parse_symbol",

@@ -71,6 +71,7 @@ from tickwire.model.numbers import number_text as number_text
 from tickwire.model.quality import Backfilled as Backfilled
 from tickwire.model.quality import Dropped as Dropped
 from tickwire.model.quality import Event as Event
+from tickwire.model.quality import EventOf as EventOf
 from tickwire.model.quality import Gap as Gap
 from tickwire.model.quality import GapCause as GapCause
 from tickwire.model.quality import Inexact as Inexact

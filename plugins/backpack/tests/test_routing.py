@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from tickwire import (
     DecodeError,
     Event,
     Funding,
+    Instrument,
+    Instruments,
     Liquidation,
     MarketEvent,
     MarkPrice,
@@ -296,3 +299,13 @@ def test_a_candle_whose_stream_is_no_text_is_malformed(router: BackpackRouter) -
     )
     with pytest.raises(DecodeError, match="without a stream's name"):
         list(router.route(Frame(payload, 1)))
+
+
+def test_an_empty_candle_has_a_volume_of_the_feed_s_number_type() -> None:
+    lines = (Path(__file__).parent / "frames" / "candles.jsonl").read_bytes().splitlines()
+    empty = next(line for line in lines if b'"v":null' in line)
+    sol = Instrument("backpack", "SOL-USDC", "SOL_USDC", "SOL", "USDC")
+    for numbers in (float, Decimal):
+        (event,) = BackpackRouter(Instruments([sol]), None, numbers).route(Frame(empty, 1))
+        assert isinstance(event, Candle)
+        assert type(event.volume) is numbers

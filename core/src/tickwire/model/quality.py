@@ -9,12 +9,25 @@ import msgspec
 
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Nanos
-from tickwire.model.events import MarketEvent
+from tickwire.model.events import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Funding,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Ticker,
+    Trade,
+)
 from tickwire.model.instruments import Instrument
+from tickwire.model.numbers import N
 
 __all__ = [
-    "Backfilled", "Dropped", "Event", "Gap", "GapCause", "Inexact", "ListingChange", "ListingKind", "QualityEvent",
-    "Reconnected", "Recovered", "Repair", "Resynced", "Severity", "Stale", "StaleAction", "Subscribed",
+    "Backfilled", "Dropped", "Event", "EventOf", "Gap", "GapCause", "Inexact", "ListingChange", "ListingKind",
+    "QualityEvent", "Reconnected", "Recovered", "Repair", "Resynced", "Severity", "Stale", "StaleAction", "Subscribed",
     "UnsubscribeReason", "Unsubscribed", "Watermark",
 ]  # fmt: skip
 
@@ -218,7 +231,15 @@ class ListingChange(QualityEvent, frozen=True, gc=False, tag="listing_change"):
 
 
 class Inexact(QualityEvent, frozen=True, gc=False, tag="inexact"):
-    """A value had more than 15 significant digits and came as the nearest float; hint: ``numbers: decimal``."""
+    """A value had more than 15 significant digits and came as the nearest float; hint: ``numbers: decimal``.
+
+    Announced once per subscription and field, just before the first event that holds such a value.
+
+    Attributes:
+        field: ``price``, ``size``, ``bid_price``, …; of a level ``price`` or ``size``.
+        digits: How many it had, counted down to the instrument's tick or lot.
+        sample: The float that came of it, in digits; what else was on the wire is lost.
+    """
 
     field: str
     digits: int
@@ -226,3 +247,9 @@ class Inexact(QualityEvent, frozen=True, gc=False, tag="inexact"):
 
 
 Event: TypeAlias = MarketEvent | QualityEvent
+"""Any event."""
+EventOf: TypeAlias = (
+    Trade[N] | BookSnapshot[N] | BookDelta[N] | Quote[N] | Ticker[N] | Candle[N]
+    | Funding[N] | MarkPrice[N] | OpenInterest[N] | Liquidation[N] | QualityEvent
+)  # fmt: skip
+"""Any event of a feed whose numbers are ``N``: after ``isinstance(event, Trade)`` it is a ``Trade[N]``."""

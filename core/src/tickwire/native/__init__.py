@@ -7,6 +7,7 @@ from typing import Any
 
 _NAMES = {
     "auth": "Ed25519Signer SignatureHeaders",
+    "decimals": "decoder_for",
     "health": "Health HealthStatus",
     "metrics": "Counter Gauge Metrics",
     "rest": "NativeRestClient",

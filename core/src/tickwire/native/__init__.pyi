@@ -2,6 +2,7 @@
 
 from tickwire.native.auth import Ed25519Signer as Ed25519Signer
 from tickwire.native.auth import SignatureHeaders as SignatureHeaders
+from tickwire.native.decimals import decoder_for as decoder_for
 from tickwire.native.health import Health as Health
 from tickwire.native.health import HealthStatus as HealthStatus
 from tickwire.native.metrics import Counter as Counter

@@ -8,6 +8,7 @@ type. **Loose**: no decoder, JSON becomes a dict and dispatch is on the value of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -19,6 +20,7 @@ from tickwire.model.errors import DecodeError, PluginContractError
 from tickwire.model.instruments import Instrument, Instruments
 from tickwire.model.metrics import Metrics
 from tickwire.model.quality import Event
+from tickwire.native.decimals import in_decimals
 from tickwire.plugin.protocols import Confirmed, Control, Frame, Refused, Send, Unknown
 
 __all__ = ["NativeMessageRouter", "handles"]
@@ -83,12 +85,16 @@ class NativeMessageRouter:
         cls._tags = frozenset(config.tag for config in configs if config.tag is not None)
         cls._tag_field = next((config.tag_field for config in configs if config.tag_field), None)
 
-    def __init__(self, instruments: Instruments | None = None, *, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, instruments: Instruments | None = None, *, metrics: Metrics | None = None, numbers: type = float
+    ) -> None:
         """Make the router of one connection.
 
         Args:
             instruments: Live view; ``self.native`` maps native symbols to instruments.
             metrics: Where drops and parse errors are counted.
+            numbers: ``float``, or ``Decimal``: ``Price`` and ``Size`` of the decoder's types are decimals then, and so
+                are fractions in loose frames.
         """
         self.native: Mapping[str, Instrument] = instruments.native if instruments is not None else {}
         self.metrics = metrics if metrics is not None else Metrics()
@@ -99,9 +105,19 @@ class NativeMessageRouter:
         self._by_type = {type: handler for type, handler in bound.items() if type not in self._framed}
         self._by_type_framed = {type: bound[type] for type in self._framed}
         self._decode = self.decoder.decode if self.decoder is not None else None
+        self._decode_loose: Callable[[bytes], Any] = msgspec.json.decode
+        if numbers is Decimal:
+            self._read_decimals()
         self._content = attrgetter(self.content) if self.content is not None else None
         self._number = 0
         self._asked: dict[int, tuple[bool, tuple[Subscription, ...]]] = {}
+
+    def _read_decimals(self) -> None:
+        self._decode_loose = msgspec.json.Decoder(float_hook=Decimal).decode
+        if self.decoder is not None:
+            decoder, forms = in_decimals(self.decoder)
+            self._decode = decoder.decode
+            self._by_type |= {forms[type]: handler for type, handler in self._by_type.items() if type in forms}
 
     # reading
     def route(self, frame: Frame) -> Handled:
@@ -150,7 +166,7 @@ class NativeMessageRouter:
 
     def _route_loose(self, frame: Frame) -> Handled:
         try:
-            message = msgspec.json.decode(frame.payload)
+            message = self._decode_loose(frame.payload)
         except _UNREADABLE as error:
             self._parse_errors.value += 1
             raise DecodeError(f"not JSON: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,7 @@ from tickwire.plugin.strategies import Answer, Strategies
 
 __all__ = ["Wiring", "assemble"]
 
+_ROUTING = "tickwire_routing"
 _NO_EXTENSIONS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -36,6 +38,7 @@ class Wiring:
         routing: Speaks the exchange's language.
         instruments: The live view that ``routing`` was given.
         suppliers: Who supplied which of ``symbols``, ``auth``, ``transport``, ``routing``; ``tickwire`` is core itself.
+        numbers: The type of prices and sizes, ``float`` or ``Decimal``.
     """
 
     info: ExchangeInfo
@@ -46,6 +49,7 @@ class Wiring:
     routing: Routing[Any]
     instruments: Instruments
     suppliers: Mapping[str, str]
+    numbers: type = float
 
 
 def assemble(
@@ -74,7 +78,7 @@ def assemble(
         extensions: Options by name of plugin. Each wraps or replaces strategies; the last one is outermost.
 
     Raises:
-        ConfigError: The extensions make no sense, or a plugin refuses its options or the network.
+        ConfigError: The extensions make no sense, a plugin refuses its options or the network, or it has no decimals.
         CredentialsError: There are credentials and nobody signs with them.
         PluginError: A plugin is not loaded, answers wrongly, or does not answer.
     """
@@ -97,6 +101,9 @@ def assemble(
         strategies.ask("tickwire_transport", network=network, signer=auth.value, clock=clock),
         selection,
     )
+    if numbers is not float:
+        chosen = [registry.loaded(name) for name in (claim.plugin, *extensions)]
+        _require_decimals(numbers, [record for record in chosen if _ROUTING not in record.wraps])
     routing = _required(
         "tickwire_routing",
         strategies.ask("tickwire_routing", instruments=instruments, signer=auth.value, numbers=numbers),
@@ -105,8 +112,9 @@ def assemble(
     answers = {"symbols": symbols, "auth": auth, "transport": transport, "routing": routing}
     suppliers = {name: answer.supplier for name, answer in answers.items() if answer.supplier}
     return Wiring(
-        claim.info, claim.plugin, symbols.value, auth.value, transport.value, routing.value, instruments, suppliers
-    )
+        claim.info, claim.plugin, symbols.value, auth.value, transport.value, routing.value, instruments, suppliers,
+        numbers,
+    )  # fmt: skip
 
 
 def _extensions(registry: Registry, chosen: str, names: Mapping[str, object]) -> list[PluginRecord]:
@@ -135,6 +143,18 @@ def _require_signer(auth: Answer, selection: Selection) -> None:
         raise CredentialsError(
             f"{selection.claim.info.id}: credentials are set, but plugin {selection.claim} cannot sign with them",
             hint="remove credentials, or pin a plugin that signs",
+        )
+
+
+def _require_decimals(numbers: type, asked: list[PluginRecord]) -> None:
+    if numbers is not Decimal:
+        raise ConfigError(f"numbers is {numbers!r}", hint="numbers=float, or numbers=Decimal (from decimal)")
+    routings = [(plugin, each) for plugin in asked for each in plugin.implementations if each.hook == _ROUTING]
+    # the last one is asked first; one that is not told the number type cannot but give floats
+    if routings and "numbers" not in routings[-1][1].arguments:
+        raise ConfigError(
+            f"plugin {routings[-1][0]} gives floats only: its {_ROUTING} does not take numbers",
+            hint="leave numbers out (floats are exact up to 15 digits), or use a plugin that takes numbers",
         )
 
 

@@ -7,6 +7,7 @@ Whatever speaks REST is a generator that yields a ``Request``, is sent the ``Res
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeAlias, runtime_checkable
 
 import attrs
@@ -242,11 +243,11 @@ class ConnectionInfo:
 class BookView(Protocol):
     """A book as a checksum sees it; (price, size), best first."""
 
-    def bids(self, n: int) -> Sequence[tuple[float, float]]:
+    def bids(self, n: int) -> Sequence[tuple[float | Decimal, float | Decimal]]:
         """Give the best ``n`` bids."""
         ...
 
-    def asks(self, n: int) -> Sequence[tuple[float, float]]:
+    def asks(self, n: int) -> Sequence[tuple[float | Decimal, float | Decimal]]:
         """Give the best ``n`` asks."""
         ...
 

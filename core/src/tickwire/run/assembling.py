@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from tickwire.feed.channels import check_channels
 from tickwire.feed.listing import ListingSettings
@@ -69,6 +70,7 @@ def make_feed(
         _check_credentials(info, entry)
         _check_ca_file(entry.tls.ca_file)
         websocket = entry.endpoints.websocket
+        numbers: Any = Decimal if entry.numbers == "decimal" else float
         return Feed(
             entry.exchange,
             entry.symbols,
@@ -84,7 +86,7 @@ def make_feed(
             tls_ca_file=None if entry.tls.ca_file is None else str(entry.tls.ca_file),
             engine=entry.websocket.engine,
             compress=entry.websocket.compress,
-            numbers=Decimal if entry.numbers == "decimal" else float,
+            numbers=numbers,
             listing=listing,
             path=entry.path,
             buffer=buffer,

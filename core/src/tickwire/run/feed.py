@@ -7,7 +7,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType, UnionType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 from tickwire.feed.backoff import BackoffPolicy
 from tickwire.feed.buffer import EventBuffer
@@ -26,7 +26,8 @@ from tickwire.model.events import MarketEvent
 from tickwire.model.health import Health
 from tickwire.model.instruments import Instruments
 from tickwire.model.metrics import Counter, Metrics
-from tickwire.model.quality import Dropped, Event, QualityEvent
+from tickwire.model.numbers import N
+from tickwire.model.quality import Dropped, Event, EventOf, QualityEvent
 from tickwire.plugin.assembly import Wiring, assemble
 from tickwire.plugin.protocols import Credentials, Network
 from tickwire.plugin.registry import Registry
@@ -50,8 +51,8 @@ _STOP_WITHIN = 5.0
 _CALLBACK_HOLDS = 65_536
 
 
-class Feed:
-    """Market data of one exchange.
+class Feed(Generic[N]):
+    """Market data of one exchange; ``Feed[float]``, or ``Feed[Decimal]`` where ``numbers=Decimal`` was asked for.
 
     Use it as an async context manager; iterate it, or register callbacks with ``on``, or both. The iterator is
     buffered: where ``feed.books`` must be exactly at an event, use ``on``, or follow the stream with ``Books.apply``.
@@ -79,7 +80,7 @@ class Feed:
         tls_ca_file: str | None = None,
         engine: str | None = None,
         compress: bool = False,
-        numbers: type = float,
+        numbers: type[N] = float,  # type: ignore[assignment]
         listing: ListingSettings | None = None,
         path: str = "",
         buffer: int = 65_536,
@@ -106,7 +107,8 @@ class Feed:
             tls_ca_file: PEM file of the authorities to trust instead of the system's.
             engine: WebSocket engine to use; the best there is by default.
             compress: Offer permessage-deflate.
-            numbers: ``float``, or ``Decimal`` for exact numbers of any length.
+            numbers: Of prices and sizes: ``float``, exact up to 15 digits and announced (``Inexact``) beyond, or
+                ``Decimal``, exact always and two to three times slower.
             listing: How to follow the exchange's list; it is read once by default.
             path: Where its settings stand in a configuration, for messages.
             buffer: Events the iterator may lag behind; 0: the feed is never iterated.
@@ -148,8 +150,8 @@ class Feed:
         )
         self._capacity = buffer
         self._when_full = when_full
-        self._buffer: EventBuffer[Event] | None = None
-        self._batch: list[Event] = []
+        self._buffer: EventBuffer[Any] | None = None
+        self._batch: list[EventOf[N]] = []
         self._callbacks: list[tuple[Any, Callable[[Any], object]]] = []
         self._by_type: dict[type, tuple[Counter, tuple[Callable[[Any], object], ...]]] = {}
         self._async_tasks: list[tuple[EventBuffer[Event], asyncio.Task[None]]] = []
@@ -276,8 +278,9 @@ class Feed:
         self._callbacks = started
 
     async def _serve(self, buffer: EventBuffer[Event], kind: Any, handle: Callable[[Event], Any]) -> None:
+        batch: list[Event]
         while batch := await buffer.take():
-            drops = buffer.drops()
+            drops: list[Dropped] = buffer.drops()
             if drops and not issubclass(Dropped, kind):
                 for dropped in drops:
                     self._emit(dropped)
@@ -321,10 +324,10 @@ class Feed:
         if self._session is not None:
             self._session.pause(self._pressing > 0)
 
-    def __aiter__(self) -> AsyncIterator[Event]:
+    def __aiter__(self) -> AsyncIterator[EventOf[N]]:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> EventOf[N]:
         if not self._batch:
             self._batch = await self.take()
             self._batch.reverse()
@@ -334,19 +337,20 @@ class Feed:
             raise StopAsyncIteration
         return self._batch.pop()
 
-    async def take(self, limit: int = 1000) -> list[Event]:
+    async def take(self, limit: int = 1000) -> list[EventOf[N]]:
         """Wait for events and take up to ``limit`` at once; empty once the feed has ended and all were taken."""
         if self._buffer is None:
             raise TickwireError(
                 f"feed {self.name!r} cannot be iterated" + ("" if self._task else " before it started"),
                 hint="use 'async with', and a buffer above 0",
             )
-        batch = await self._buffer.take(limit)
-        return [*self._buffer.drops(), *batch]  # what was forgotten is older than what is left
+        buffer: EventBuffer[Any] = self._buffer
+        batch = await buffer.take(limit)
+        return buffer.drops() + batch  # what was forgotten is older than what is left
 
     # state
     @property
-    def books(self) -> Mapping[str, L2Book[Any]]:
+    def books(self) -> Mapping[str, L2Book[N]]:
         """L2 books by symbol, of the subscribed instruments."""
         return self._session.books if self._session is not None else {}
 

@@ -7,9 +7,10 @@ import contextlib
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Generic
 
-from tickwire.model.quality import Event
+from tickwire.model.numbers import N
+from tickwire.model.quality import EventOf
 from tickwire.run.arguments import ChannelLike
 from tickwire.run.feed import Feed
 
@@ -22,8 +23,9 @@ def stream(
     channels: Sequence[ChannelLike] = ("trades",),
     *,
     seconds: float | None = None,
+    numbers: type[N] = float,  # type: ignore[assignment]
     **settings: Any,
-) -> Iterator[Event]:
+) -> Iterator[EventOf[N]]:
     """Iterate over events; leaving the loop stops the feed.
 
     The sockets are read while the loop's body runs. A body too slow for the stream loses the oldest events of the
@@ -34,12 +36,13 @@ def stream(
         symbols: Ours.
         channels: Names or requests.
         seconds: Stop after that long; ``None``: never.
+        numbers: ``float`` or ``Decimal``.
         **settings: As ``Feed`` takes them.
 
     Raises:
         TickwireError: What ended the feed, after every event received before it.
     """
-    runner = _Runner(Feed(exchange, symbols, channels, **settings), seconds)
+    runner = _Runner(Feed(exchange, symbols, channels, numbers=numbers, **settings), seconds)
     runner.start()
     try:
         while True:
@@ -53,12 +56,12 @@ def stream(
         runner.stop()
 
 
-class _Runner(threading.Thread):
+class _Runner(threading.Thread, Generic[N]):
     # The queue holds one batch; waiting for its place leaves the loop free to read the sockets.
-    def __init__(self, feed: Feed, seconds: float | None) -> None:
+    def __init__(self, feed: Feed[N], seconds: float | None) -> None:
         super().__init__(name=f"tickwire {feed.name}")
-        self.batches: queue.Queue[list[Event] | BaseException | None] = queue.Queue(maxsize=1)
-        self._feed = feed
+        self.batches: queue.Queue[list[EventOf[N]] | BaseException | None] = queue.Queue(maxsize=1)
+        self._feed: Feed[N] = feed
         self._seconds = seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = threading.Event()

@@ -106,7 +106,7 @@ def utc_nanos(moment: datetime) -> Nanos:
     return (aware - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
-def parse_candle(m: KlineData, stream: str, exchange: str, symbol: str, ts_recv: Nanos) -> Candle:
+def parse_candle(m: KlineData, stream: str, exchange: str, symbol: str, ts_recv: Nanos, nothing: float = 0.0) -> Candle:
     """Turn a ``kline`` payload into a candle.
 
     Args:
@@ -115,6 +115,7 @@ def parse_candle(m: KlineData, stream: str, exchange: str, symbol: str, ts_recv:
         exchange: The exchange's id.
         symbol: Our symbol.
         ts_recv: When the frame reached us.
+        nothing: Zero in the feed's number type, the volume of a bucket without a trade.
 
     Raises:
         DecodeError: The stream names no interval, the bucket ends before it begins, or trades have no volume.
@@ -126,7 +127,7 @@ def parse_candle(m: KlineData, stream: str, exchange: str, symbol: str, ts_recv:
     start, end = utc_nanos(m.t), utc_nanos(m.T)
     if end <= start or (m.v is None and m.n):
         raise DecodeError(f"a candle of {m.n} trades from {m.t} to {m.T} with volume {m.v}")
-    volume = m.v if m.v is not None else 0.0
+    volume = m.v if m.v is not None else nothing
     return Candle(
         exchange, symbol, m.E * 1_000, ts_recv, interval, start, end, m.o, m.h, m.l, m.c, volume, None, None, m.n, m.X
     )

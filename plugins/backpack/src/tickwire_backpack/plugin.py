@@ -29,6 +29,6 @@ def tickwire_auth(credentials: Credentials, clock: Clock) -> Signer:
 
 
 @hookimpl
-def tickwire_routing(instruments: Instruments, signer: Signer | None) -> Routing:
+def tickwire_routing(instruments: Instruments, signer: Signer | None, numbers: type) -> Routing:
     """Supply Backpack's language."""
-    return BackpackRouting(instruments, signer)
+    return BackpackRouting(instruments, signer, numbers)

@@ -25,7 +25,7 @@ from tickwire import (
     Ticker,
     Trade,
 )
-from tickwire.native import Micros, NativeMessageRouter, NativeRouting, Price, Size, handles
+from tickwire.native import Micros, NativeMessageRouter, NativeRouting, Price, Size, decoder_for, handles
 from tickwire.plugin import (
     ConnectionInfo,
     Control,
@@ -138,9 +138,10 @@ class BackpackRouter(NativeMessageRouter):
     decoder = msgspec.json.Decoder(Envelope, strict=False)
     content = "data"
 
-    def __init__(self, instruments: Instruments, signer: BackpackSigner | None) -> None:
-        super().__init__(instruments)
+    def __init__(self, instruments: Instruments, signer: BackpackSigner | None, numbers: type = float) -> None:
+        super().__init__(instruments, numbers=numbers)
         self._signer = signer
+        self._nothing = numbers(0)
         self._liquidations = LiquidationStreams()
 
     def subscribe(self, subscriptions: Sequence[Subscription]) -> Iterable[Send]:
@@ -202,7 +203,7 @@ class BackpackRouter(NativeMessageRouter):
             stream = msgspec.json.decode(frame.payload, type=StreamName).stream
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DecodeError(f"a candle without a stream's name: {error}") from error
-        return (parse_candle(m, stream, i.exchange, i.symbol, frame.ts_recv),)
+        return (parse_candle(m, stream, i.exchange, i.symbol, frame.ts_recv, self._nothing),)
 
     @handles(MarkPriceData)
     def mark(self, m: MarkPriceData, ts_recv: int) -> Iterable[Event]:
@@ -248,13 +249,14 @@ class BackpackRouting(NativeRouting):
 
     info = BACKPACK
 
-    def __init__(self, instruments: Instruments, signer: Signer | None) -> None:
+    def __init__(self, instruments: Instruments, signer: Signer | None, numbers: type = float) -> None:
         self._instruments = instruments
+        self._numbers = numbers
         self._signer = signer if isinstance(signer, BackpackSigner) else None
 
     def router(self, connection: ConnectionInfo) -> BackpackRouter:
         """Make the router of a new connection."""
-        return BackpackRouter(self._instruments, self._signer)
+        return BackpackRouter(self._instruments, self._signer, self._numbers)
 
     def snapshot(self, subscription: Subscription) -> Fetch[BookSnapshot]:
         """Fetch the 1,000 best levels a side, whatever depth was asked for.
@@ -264,7 +266,7 @@ class BackpackRouting(NativeRouting):
         i = subscription.instrument
         assert i is not None
         reply = yield Request("GET", "/api/v1/depth", {"symbol": i.native, "limit": 1000})
-        depth = reply.decode(Depth)
+        depth: Depth = decoder_for(Depth, self._numbers).decode(reply.body)
         bids, asks = tuple(sorted(depth.bids, reverse=True)), tuple(sorted(depth.asks))
         return BookSnapshot(
             i.exchange, i.symbol, depth.timestamp * 1_000, reply.ts_recv, bids, asks, depth.lastUpdateId

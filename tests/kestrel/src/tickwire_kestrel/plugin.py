@@ -20,5 +20,5 @@ def tickwire_symbols() -> SymbolSource:
 
 
 @hookimpl
-def tickwire_routing(instruments: Instruments) -> Routing:
-    return KestrelRouting(instruments)
+def tickwire_routing(instruments: Instruments, numbers: type) -> Routing:
+    return KestrelRouting(instruments, numbers)

@@ -108,11 +108,12 @@ class KestrelRouter(NativeMessageRouter):
 class KestrelRouting(NativeRouting):
     info = KESTREL
 
-    def __init__(self, instruments: Instruments) -> None:
+    def __init__(self, instruments: Instruments, numbers: type = float) -> None:
         self._instruments = instruments
+        self._numbers = numbers
 
     def router(self, connection: ConnectionInfo) -> KestrelRouter:
-        return KestrelRouter(self._instruments)
+        return KestrelRouter(self._instruments, numbers=self._numbers)
 
     def checksum(self, book: BookView, instrument: Instrument) -> int:
         levels = [*book.bids(10), *book.asks(10)]
