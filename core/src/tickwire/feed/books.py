@@ -13,11 +13,12 @@ from typing import Any
 
 import msgspec
 
+from tickwire.feed.exactness import Inexactness
 from tickwire.feed.streams import Stream, SubscriptionState
 from tickwire.model.book import L2Book
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock, Nanos
-from tickwire.model.errors import ChecksumMismatchError, CrossedBookError, SequenceGapError
+from tickwire.model.errors import ChecksumMismatchError, CrossedBookError, DecodeError, SequenceGapError
 from tickwire.model.events import BookDelta, BookSnapshot, SnapshotCause
 from tickwire.model.quality import Event, GapCause, Repair, Resynced, Severity, UnsubscribeReason
 from tickwire.model.sequence import Decision, SequenceRule, decide
@@ -54,6 +55,7 @@ class BookStream(Stream):
         resync: Callable[[BookStream], None],
         verifier: BookVerifier | None = None,
         on_first: Callable[[], None] = lambda: None,
+        numbers: type = float,
     ) -> None:
         """Make a stream that is not in sync.
 
@@ -66,8 +68,10 @@ class BookStream(Stream):
             resync: Called when a new snapshot is needed.
             verifier: Gives the checksum to compare; ``None``: none is compared.
             on_first: Called once, when coverage begins.
+            numbers: ``float``: values that lose digits are announced, and no checksum is believed from then on; or
+                ``Decimal``.
         """
-        super().__init__(subscription, exchange, clock, emit, on_first)
+        super().__init__(subscription, exchange, clock, emit, on_first, numbers)
         self.book: L2Book[Any] = L2Book(exchange, subscription.symbol or "", rules.sequence)
         self.flowing = asyncio.Event()
         self.answered = asyncio.Event()
@@ -78,6 +82,7 @@ class BookStream(Stream):
         self._waiting: deque[BookDelta[Any]] = deque(maxlen=_KEPT)
         self._keeps = rules.start is BookStart.REST
         self._had_snapshot = False
+        self._untold: list[Inexactness] = []
 
     def asked(self, connection: str) -> None:
         """Start over: what was kept belongs to the last subscription."""
@@ -113,9 +118,11 @@ class BookStream(Stream):
             self._lost_sequence(error, ts_good)
             self._keep(delta)
             self._resync(self)
-        except (CrossedBookError, ChecksumMismatchError) as error:
+        except (CrossedBookError, ChecksumMismatchError, DecodeError) as error:
             self._lost_state(error, ts_good)
         else:
+            if self._untold:
+                self._tell_inexact(delta.ts_recv)
             self._passed(delta)
 
     def on_snapshot(self, snapshot: BookSnapshot[Any]) -> None:
@@ -142,6 +149,21 @@ class BookStream(Stream):
             self.on_delta(delta)
         return True
 
+    def _look(self, event: BookDelta[Any] | BookSnapshot[Any]) -> None:
+        inexact = self._exactness.look_at_levels(event.bids, event.asks)
+        if inexact:
+            self._untold += inexact
+            self._verifier = None  # digits are missing: the exchange's digest is of other numbers than ours
+
+        self._watch()
+
+    def _watch(self) -> None:
+        self.book.watch(*self._exactness.limits, self._look)
+
+    def _tell_inexact(self, ts_recv: Nanos) -> None:
+        inexact, self._untold = self._untold, []
+        self._tell(inexact, ts_recv)
+
     def _keep(self, delta: BookDelta[Any]) -> None:
         if self._keeps:
             self._waiting.append(delta)
@@ -152,11 +174,15 @@ class BookStream(Stream):
         ts_good = self.book.ts_recv
         if self._rules.windowed and snapshot.depth is None and self.subscription.depth is not None:
             snapshot = msgspec.structs.replace(snapshot, depth=self.subscription.depth)
+        self._watch()
+        check = self._exactness
         try:
+            if not check.passes_levels(snapshot.bids) or not check.passes_levels(snapshot.asks):
+                self._look(snapshot)
             self.book.apply_snapshot(snapshot)
             if snapshot.checksum is not None and self._verifier is not None:
                 self._verify(snapshot.checksum)
-        except (CrossedBookError, ChecksumMismatchError) as error:
+        except (CrossedBookError, ChecksumMismatchError, DecodeError) as error:
             self.book.lose_sync()
             if self.gap is None and self._had_snapshot:
                 self.open_gap(_cause(error), ts_good, str(error))
@@ -172,6 +198,8 @@ class BookStream(Stream):
             self.book.lose_sync()  # Subscribed comes first, and at it the book is not shown yet
             self.confirmed(snapshot.ts_recv)
             self.book.is_synced = True
+        if self._untold:
+            self._tell_inexact(snapshot.ts_recv)
         self._passed(msgspec.structs.replace(snapshot, cause=cause))
         if self.gap is not None:
             now = self._clock.now()
@@ -195,11 +223,13 @@ class BookStream(Stream):
         detail = f"{found - first:,} updates missing ({first}…{found - 1}), fetching a snapshot"
         return self.open_gap(GapCause.SEQUENCE, ts_good, detail, first, found - 1)
 
-    def _lost_state(self, error: CrossedBookError | ChecksumMismatchError, ts_good: Nanos | None) -> None:
+    def _lost_state(self, error: CrossedBookError | ChecksumMismatchError | DecodeError, ts_good: Nanos | None) -> None:
         self.book.lose_sync()
         self.open_gap(_cause(error), ts_good, f"{error}, fetching a snapshot")
         self._resync(self)
 
 
 def _cause(error: Exception) -> GapCause:
+    if isinstance(error, DecodeError):
+        return GapCause.DECODE
     return GapCause.CROSSED if isinstance(error, CrossedBookError) else GapCause.CHECKSUM

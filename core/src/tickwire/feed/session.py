@@ -6,6 +6,7 @@ import asyncio
 import difflib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -357,20 +358,21 @@ class FeedSession:
         self._carry(subscription)
 
     def _make_stream(self, subscription: Subscription) -> Stream:
-        info, clock = self._wiring.info, self._clock
+        info, clock, numbers = self._wiring.info, self._clock, self._wiring.numbers
         if subscription.channel is Channel.TRADES:
-            trades = TradeStream(subscription, info.id, clock, self._emit, self.health.received)
+            trades = TradeStream(subscription, info.id, clock, self._emit, self.health.received, numbers)
             trades.has_consecutive_ids = info.channels[Channel.TRADES].ids is Ids.CONSECUTIVE
             return trades
         if subscription.channel is Channel.L2_BOOK and info.book is not None:
             checksum = info.book.checksum
             # a digest over the wire's own digits cannot be made from floats
-            is_checked = checksum is not None and not checksum.needs_text
+            is_checked = checksum is not None and (not checksum.needs_text or numbers is Decimal)
             verify = partial(self._checksum, subscription) if is_checked else None
             return BookStream(
-                subscription, info.id, clock, self._emit, info.book, self._resync.needed, verify, self.health.received
-            )
-        return Stream(subscription, info.id, clock, self._emit, self.health.received)
+                subscription, info.id, clock, self._emit, info.book, self._resync.needed, verify, self.health.received,
+                numbers,
+            )  # fmt: skip
+        return Stream(subscription, info.id, clock, self._emit, self.health.received, numbers)
 
     def _checksum(self, subscription: Subscription, book: L2Book[Any]) -> int:
         assert subscription.instrument is not None

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum, auto
 
 import attrs
 
+from tickwire.feed.exactness import ExactnessCheck, Inexactness
 from tickwire.model.channels import Channel, Subscription
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.events import MarketEvent
-from tickwire.model.quality import Event, Gap, GapCause, Repair, Severity, Subscribed, Unsubscribed, UnsubscribeReason
+from tickwire.model.quality import (
+    Event,
+    Gap,
+    GapCause,
+    Inexact,
+    Repair,
+    Severity,
+    Subscribed,
+    Unsubscribed,
+    UnsubscribeReason,
+)
 
 __all__ = ["OpenGap", "Stream", "SubscriptionState", "SubscriptionStatus"]
 
@@ -74,6 +85,7 @@ class Stream:
         clock: Clock,
         emit: Callable[[Event], None],
         on_first: Callable[[], None] = lambda: None,
+        numbers: type = float,
     ) -> None:
         """Make a stream that is only wanted yet.
 
@@ -83,6 +95,7 @@ class Stream:
             clock: Dates the quality events.
             emit: Takes the events.
             on_first: Called once, when coverage begins.
+            numbers: ``float``: values that lose digits are announced; or ``Decimal``.
         """
         self.subscription = subscription
         self.state = SubscriptionState.WANTED
@@ -96,6 +109,8 @@ class Stream:
         self._on_first = on_first
         self._since: Nanos | None = None
         self._gap_number: Nanos = 0
+        self._exactness = ExactnessCheck(subscription.instrument, numbers)
+        self._limits = self._exactness.limits
 
     # life
     @property
@@ -219,12 +234,24 @@ class Stream:
 
     # data
     def on_event(self, event: MarketEvent) -> None:
-        """Let an event through; nothing tells how many are missing after a hole."""
+        """Let an event through; nothing tells how many are missing after a hole.
+
+        Raises:
+            DecodeError: It holds nan or infinity.
+        """
+        if inexact := self._exactness.look_at(event):
+            self._tell(inexact, event.ts_recv)
         if self.gap is not None:
             self.end_gap(
                 event, self.gap.cause, f"{self.subscription.label} flows again; how many are missing is not known"
             )
         self._passed(event)
+
+    def _tell(self, inexact: Iterable[Inexactness], ts_recv: Nanos) -> None:
+        self._limits = self._exactness.limits
+        self.confirmed(ts_recv)
+        for one in inexact:
+            self._emit(Inexact(*self._header(ts_recv), Severity.WARNING, one.field, one.digits, one.sample))
 
     def _passed(self, event: MarketEvent) -> None:
         self.count += 1

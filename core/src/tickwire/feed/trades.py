@@ -29,7 +29,14 @@ class TradeStream(Stream):
     _expected: int | None = None
 
     def on_event(self, event: Any) -> None:
-        """Let a trade through, once and in order."""
+        """Let a trade through, once and in order.
+
+        Raises:
+            DecodeError: Its price or size is nan or infinite.
+        """
+        low, high, most = self._limits
+        if not (low < event.price < high and event.size < most) and (inexact := self._exactness.look_at(event)):
+            self._tell(inexact, event.ts_recv)
         last, number = self.last, event.sequence
         if last is None:
             self._close_gap(event)

@@ -7,11 +7,11 @@ in-sync book is not crossed; a book that is not in sync answers ``None`` and ``[
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum, auto
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias
 
 from tickwire.model.clock import Nanos
 from tickwire.model.errors import ConfigError, CrossedBookError, SequenceGapError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BookArrays", "BookSide", "FillEstimate", "L2Book", "Level"]
 
+
+_Watch: TypeAlias = tuple[N, N, N, Callable[[BookDelta[N]], None]]
 
 # looking an enum's member up costs as much as a call on the message path
 _APPLY, _CONSECUTIVE = Decision.APPLY, SequenceRule.CONSECUTIVE
@@ -90,6 +92,7 @@ class L2Book(Generic[N]):
         self.depth: int | None = None
         self._rule = rule
         self._is_fresh = False
+        self._watch: _Watch[N] | None = None
         self._bids: dict[N, N] = {}
         self._asks: dict[N, N] = {}
         self._bid_prices: list[N] = []
@@ -103,6 +106,19 @@ class L2Book(Generic[N]):
         return book
 
     # --- changing it
+    def watch(self, price_above: N, price_below: N, size_below: N, on_beyond: Callable[[BookDelta[N]], None]) -> None:
+        """Have every delta looked at that brings a price or a size beyond limits; nan is beyond every limit.
+
+        Here and not beside the book, because the levels are gone through once only.
+
+        Args:
+            price_above: Lower limit of prices new to the book.
+            price_below: Their upper limit.
+            size_below: Limit of sizes.
+            on_beyond: Called with the delta once it is applied; what it raises comes out of ``apply_delta``.
+        """
+        self._watch = (price_above, price_below, size_below, on_beyond)
+
     def apply(self, event: BookSnapshot[N] | BookDelta[N]) -> None:
         """Take over a snapshot, or apply a delta that follows.
 
@@ -162,11 +178,16 @@ class L2Book(Generic[N]):
                     f"{self.exchange} {self.symbol}: a delta starting at {found} does not follow {last}",
                     expected=expected(last), found=found,
                 )  # fmt: skip
-        bids, asks = self._bid_prices, self._ask_prices
-        if changed := delta.bids:
-            _change(self._bids, bids, changed)
-        if changed := delta.asks:
-            _change(self._asks, asks, changed)
+        bids, asks, watch = self._bid_prices, self._ask_prices, self._watch
+        is_beyond = False
+        if watch is None:
+            _change(self._bids, bids, delta.bids)
+            _change(self._asks, asks, delta.asks)
+        else:
+            if changed := delta.bids:
+                is_beyond = _change_watched(self._bids, bids, changed, watch)
+            if changed := delta.asks:
+                is_beyond = _change_watched(self._asks, asks, changed, watch) or is_beyond
         if self.depth is not None:
             self._truncate(self.depth)
         if end is not None:
@@ -176,6 +197,8 @@ class L2Book(Generic[N]):
         self._is_fresh = False
         if bids and asks and bids[-1] > asks[0]:
             self._refuse_crossed()
+        if is_beyond and watch is not None:
+            watch[3](delta)
         return _APPLY
 
     def lose_sync(self) -> None:
@@ -324,6 +347,26 @@ def _change(sizes: dict[N, N], prices: list[N], levels: Iterable[tuple[N, N]]) -
         elif price in sizes:
             del sizes[price]
             del prices[bisect_left(prices, price)]
+
+
+def _change_watched(sizes: dict[N, N], prices: list[N], levels: Iterable[tuple[N, N]], watch: _Watch[N]) -> bool:
+    # as _change, and tells whether a limit was passed; a price that is in the book already was looked at before
+    price_above, price_below, size_below, _ = watch
+    is_beyond = False
+    for price, size in levels:
+        if size:
+            if price not in sizes:
+                insort(prices, price)
+                if not price_above < price < price_below:
+                    is_beyond = True
+            sizes[price] = size
+            if size < size_below:
+                continue
+            is_beyond = True
+        elif price in sizes:
+            del sizes[price]
+            del prices[bisect_left(prices, price)]
+    return is_beyond
 
 
 def _sizes(levels: Levels[N]) -> dict[N, N]:
