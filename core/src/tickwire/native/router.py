@@ -117,7 +117,8 @@ class NativeMessageRouter:
         if self.decoder is not None:
             decoder, forms = in_decimals(self.decoder)
             self._decode = decoder.decode
-            self._by_type |= {forms[type]: handler for type, handler in self._by_type.items() if type in forms}
+            for table in (self._by_type, self._by_type_framed):
+                table |= {forms[type]: handler for type, handler in table.items() if type in forms}
 
     # reading
     def route(self, frame: Frame) -> Handled:
