@@ -1,7 +1,7 @@
 """The page of three exchanges and three sinks, as written: read, planned, and run against simulated exchanges.
 
-What is not built yet is taken out by ``BUILT``, each with a test that it is refused by name and not ignored; hosts are
-pointed at simulators, and sinks are those that exist.
+What is not built yet is taken out by ``built``, each with a test that it is refused by name and not ignored; hosts are
+pointed at simulators, and sinks are those that exist. The hosts of ``binance`` are names that only its proxy resolves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import jsonschema
@@ -25,18 +25,15 @@ import pytest
 import tickwire_backpack.plugin
 from tickwire import Channel, ConfigError, Instrument, Instruments, Subscription, hookimpl
 from tickwire.model.quality import Event
-from tickwire.native import NativeTransport
 from tickwire.plugin import (
     ChannelInfo,
     ConnectionInfo,
     ExchangeInfo,
     Fetch,
     Ids,
-    Network,
     Routing,
     SymbolSource,
     Tier,
-    Transport,
 )
 from tickwire.plugin.registry import Registry
 from tickwire.run.config import config_from, load_config
@@ -52,6 +49,9 @@ from tickwire_kestrel.info import KESTREL
 from tickwire_kestrel.routing import KestrelRouter, KestrelRouting
 from tickwire_kestrel.simulator import KestrelSimulator
 from tickwire_kestrel.symbols import KestrelSymbols
+
+if TYPE_CHECKING:
+    from conftest import SocksProxy
 
 PAGE = """\
 name: night-eu                                  # in metrics, ledger and run ids
@@ -132,7 +132,9 @@ UNBUILT = {
     "serve.port": "not built yet → remove it",
 }
 TOLD: list[Event] = []
-NETWORKS: dict[str, Network] = {}
+# of a domain that never exists (RFC 6761): whoever does not leave them to the proxy gets nowhere
+API, OTHER_API = "api.binance.invalid", "api1.binance.invalid"
+STREAM, OTHER_STREAM = "stream.binance.invalid", "data-stream.binance.invalid"
 
 
 class Candles(KestrelSimulator):
@@ -171,12 +173,6 @@ class LikeKestrel:
                 return attrs.evolve(super()._build_market(entry), exchange=exchange)
 
         return Symbols()
-
-    @hookimpl
-    def tickwire_transport(self, network: Network) -> Transport:
-        # whether traffic goes through a proxy is tested where the transport is; here, that it is told which
-        NETWORKS[self.info.id] = network
-        return NativeTransport(attrs.evolve(network, proxy_rest=None, proxy_websocket=None))
 
     @hookimpl
     def tickwire_routing(self, instruments: Instruments) -> Routing:
@@ -231,13 +227,17 @@ def built() -> dict[str, Any]:
     return data
 
 
-def at(config: dict[str, Any], servers: Mapping[str, SimServer], folder: Path) -> Config:
-    """Point the page at simulators."""
+def at(config: dict[str, Any], servers: Mapping[str, SimServer], proxy: SocksProxy, folder: Path) -> Config:
+    """Point the page at simulators, and ``binance`` at one that is met through its proxy alone."""
     for name, server in servers.items():
         config["exchanges"][name]["endpoints"] = {"rest": server.rest_url, "websocket": server.ws_url}
-    # the alternatives stay alternatives
-    hosts = config["exchanges"]["binance"]["endpoints"]
-    hosts["rest"], hosts["websocket"] = [hosts["rest"], "http://127.0.0.1:9"], [hosts["websocket"], "ws://127.0.0.1:9"]
+    port = servers["binance"].port
+    config["exchanges"]["binance"]["endpoints"] = {
+        "rest": [f"http://{host}:{port}" for host in (API, OTHER_API)],
+        "websocket": [f"ws://{host}:{port}" for host in (STREAM, OTHER_STREAM)],
+    }
+    config["exchanges"]["binance"]["proxy"] = proxy.url
+    proxy.names |= {API, OTHER_API, STREAM, OTHER_STREAM}
     config["state"] = str(folder / "state")
     config["sinks"]["archive"]["path"] = str(folder / "market.jsonl")
     return config_from(config, "night.yaml", {})
@@ -249,7 +249,6 @@ def _alerts(monkeypatch: pytest.MonkeyPatch) -> None:
     module.tell = TOLD.append  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "page_alerts", module)
     TOLD.clear()
-    NETWORKS.clear()
 
 
 def test_what_is_not_built_yet_is_refused_all_at_once_and_by_name(tmp_path: Path) -> None:
@@ -291,7 +290,7 @@ def test_the_schema_accepts_the_page() -> None:
     jsonschema.validate(document(), config_schema(registry().sinks.values()))
 
 
-def test_the_page_runs_as_planned(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_page_runs_as_planned(tmp_path: Path, socks_proxy: SocksProxy, capfd: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
 
     async def main() -> Runner:
@@ -303,7 +302,8 @@ def test_the_page_runs_as_planned(tmp_path: Path, capfd: pytest.CaptureFixture[s
         async with AsyncExitStack() as stack:
             for server in servers.values():
                 await stack.enter_async_context(server)
-            config = at(built(), servers, tmp_path)
+            await stack.enter_async_context(socks_proxy)
+            config = at(built(), servers, socks_proxy, tmp_path)
             runner = Runner(config, registry(), say=said.append)
             stop = asyncio.Event()
             running = asyncio.create_task(runner.run(stop))
@@ -318,6 +318,8 @@ def test_the_page_runs_as_planned(tmp_path: Path, capfd: pytest.CaptureFixture[s
                 assert plan.streams == len(wires)
                 assert sum(one.connections for one in plan.connections) == servers[entry.name].clients
                 assert plan.instruments == len({one.symbol for one in feed.status()})
+            # every socket the exchange holds came through the proxy
+            assert socks_proxy.tunnels[STREAM] == servers["binance"].clients > 0
             stop.set()
             await running
         return runner
@@ -329,9 +331,8 @@ def test_the_page_runs_as_planned(tmp_path: Path, capfd: pytest.CaptureFixture[s
     }  # fmt: skip
     assert "backpack: 5 of 11 instruments, " in said[0]
     assert any(line.startswith("8/8 books in sync after ") for line in said)
-    proxies = NETWORKS["binance"]
-    assert (proxies.proxy_rest, proxies.proxy_websocket) == ("socks5://10.0.0.7:1080", "socks5://10.0.0.7:1080")
-    assert (len(proxies.rest), len(proxies.websocket["public"])) == (2, 2)
+    # REST and WebSocket of that exchange, at its first hosts, and nothing of the others
+    assert set(socks_proxy.asked) == {API, STREAM}
     assert runner.report().failures == {}
     assert runner.report().dropped == {}
     assert {type(event).__name__ for event in TOLD} >= {"Subscribed", "Unsubscribed"}
