@@ -319,6 +319,7 @@ exchanges:
     options: {depth: 50, label: "${KEY}", token: hunter2, hidden: hunter2}
     extensions: {hsm: {pin: hunter2}}
     endpoints: {rest: "https://me:hunter2@proxy.example:8443/hunter2?key=hunter2"}
+    proxy: "socks5://me:${KEY}@10.0.0.7:1080"
 """
 
 
@@ -342,13 +343,48 @@ def test_doctor_examines_an_entry_of_the_config(
         "strategies",
         f"symbols: acme · auth: hsm (wraps acme) · transport: tickwire ({ENGINE}) · routing: acme",
     )
-    assert told[6:12] == [
+    assert told[6:15] == [
         ("credentials", "api_key set · api_secret not set · extra set"),
         ("options", "depth = 50"),
         ("", "token = ***"),
         ("", "hidden = ***"),
         ("", "label = ***"),
         ("network", "rest https://proxy.example:8443/…"),
+        ("", "public wss://ws.acme.example"),
+        ("", "private wss://ws.acme.example/p"),
+        ("", "proxy socks5://***@10.0.0.7:1080"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "shown"),
+    [
+        ({}, "proxy none (of the environment)"),
+        ({"ALL_PROXY": "http://me:hunter2@p:1"}, "proxy http://***@p:1 (of the environment)"),
+        (
+            {"ALL_PROXY": "http://me:hunter2@p:1", "NO_PROXY": "api.acme.example"},
+            "proxy rest none, sockets http://***@p:1 (of the environment)",
+        ),
+    ],
+)
+def test_doctor_shows_the_proxy_that_the_environment_names(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    environ: dict[str, str], shown: str,
+) -> None:  # fmt: skip
+    install("acme", _NATIVE)
+    file = tmp_path / "night.yaml"
+    file.write_text("exchanges: {acme: {symbols: [BTC-USDT], proxy: env}}")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    doctor("acme", config=file)
+    assert report(capsys)[11:15] == [
+        ("network", "rest https://api.acme.example/v1"),
+        ("", "public wss://ws.acme.example"),
+        ("", "private wss://ws.acme.example/p"),
+        ("", shown),
     ]
 
 
@@ -401,6 +437,8 @@ def test_doctor_as_json_is_complete(install: Install, config: Path, capsys: pyte
         "network": {
             "rest": ["https://proxy.example:8443/…"],
             "websocket": {"public": ["wss://ws.acme.example"], "private": ["wss://ws.acme.example/p"]},
+            "proxy_rest": "socks5://***@10.0.0.7:1080",
+            "proxy_websocket": "socks5://***@10.0.0.7:1080",
             "timeout": 10.0,
         },
         "simulator": "acme.simulator:Acme",

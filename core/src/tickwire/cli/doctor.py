@@ -101,6 +101,14 @@ class _Case:
         declared = [endpoint.url for endpoint in self.info.sockets.values()]
         return {name: [_host(url, declared) for url in urls] for name, urls in self.network.websocket.items()}
 
+    @property
+    def proxy_rest(self) -> str | None:
+        return _masked(self.network.proxy_rest)
+
+    @property
+    def proxy_sockets(self) -> str | None:
+        return _masked(self.network.proxy_websocket)
+
 
 def _entry(exchange: str, config: Path | None) -> ExchangeConfig:
     from tickwire.model.errors import ConfigError
@@ -170,7 +178,13 @@ def _data(case: _Case) -> dict[str, object]:
         "limits": {name: attrs.asdict(limit) for name, limit in case.info.limits.items()},
         "credentials": case.credentials,
         "options": case.shown_options,
-        "network": {"rest": case.rest, "websocket": case.sockets, "timeout": case.network.timeout},
+        "network": {
+            "rest": case.rest,
+            "websocket": case.sockets,
+            "proxy_rest": case.proxy_rest,
+            "proxy_websocket": case.proxy_sockets,
+            "timeout": case.network.timeout,
+        },
         "simulator": case.info.simulator,
         "docs_url": case.info.docs_url,
         "problem": str(case.problem) if case.problem is not None else None,
@@ -242,7 +256,22 @@ def _network_words(case: _Case) -> list[str]:
     return [
         f"rest {', '.join(case.rest) or 'none'}",
         *(f"{name} {', '.join(urls)}" for name, urls in case.sockets.items()),
+        *_proxy_words(case),
     ]
+
+
+def _proxy_words(case: _Case) -> list[str]:
+    if case.entry.proxy is None:
+        return []
+    rest, sockets = (proxy or "none" for proxy in (case.proxy_rest, case.proxy_sockets))
+    words = rest if rest == sockets else f"rest {rest}, sockets {sockets}"
+    return [f"proxy {words}" + (" (of the environment)" if str(case.entry.proxy) == "env" else "")]
+
+
+def _masked(proxy: str | None) -> str | None:
+    from tickwire.run.proxies import Proxy
+
+    return str(Proxy.parse(proxy)) if proxy else None
 
 
 # A URL of the user's own may carry a key; those of the plugin are public.
