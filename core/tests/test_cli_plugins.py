@@ -497,3 +497,16 @@ def test_doctor_of_an_exchange_with_two_entries_asks_for_the_name(tmp_path: Path
     with pytest.raises(ConfigError) as raised:
         doctor("acme", config=file)
     assert str(raised.value) == "night.yaml: 2 entries for exchange 'acme' → name one of one, two"
+
+
+def test_doctor_reads_the_engine_and_the_authorities_of_the_config(
+    install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("acme", _NATIVE)
+    file = tmp_path / "night.yaml"
+    file.write_text("exchanges: {acme: {symbols: [BTC-USDT], websocket: {engine: aiohttp}}}")
+    doctor("acme", config=file)
+    assert "aiohttp" in str(report(capsys))
+    file.write_text(f"exchanges: {{acme: {{symbols: [BTC-USDT], tls: {{ca_file: {tmp_path / 'none.pem'}}}}}}}")
+    with pytest.raises(ConfigError, match=r"exchanges\.acme\.tls\.ca_file"):
+        doctor("acme", config=file)

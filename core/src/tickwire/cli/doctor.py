@@ -138,7 +138,16 @@ def _examine(registry: Registry, selection: Selection, entry: ExchangeConfig, *,
     from tickwire.run.structuring import structure_options
 
     info = selection.claim.info
-    network = network_of(info, entry.endpoints.rest, entry.endpoints.websocket, proxy=entry.proxy)
+    network = network_of(
+        info,
+        entry.endpoints.rest,
+        entry.endpoints.websocket,
+        proxy=entry.proxy,
+        tls_ca_file=None if entry.tls.ca_file is None else str(entry.tls.ca_file),
+        engine=entry.websocket.engine,
+        compress=entry.websocket.compress,
+        path=entry.path,
+    )
     case = _Case(registry, selection, entry, network)
     try:
         path = join_path(source, f"{entry.path}.options")
