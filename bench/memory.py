@@ -40,7 +40,9 @@ async def measure() -> tuple[float, float]:
         session._add(Subscription(Channel.L2_BOOK, instrument))
         bids = tuple((float(f"{100 - level / 100:.2f}"), level + n / 100) for level in range(1, LEVELS + 1))
         asks = tuple((float(f"{100 + level / 100:.2f}"), level + n / 100) for level in range(1, LEVELS + 1))
-        session.market[BookSnapshot](BookSnapshot("backpack", instrument.symbol, 1, 1, bids, asks, 1))
+        session.market[BookSnapshot][instrument.symbol](
+            BookSnapshot("backpack", instrument.symbol, 1, 1, bids, asks, 1)
+        )
     return before, resident()
 
 

@@ -46,7 +46,7 @@ def connection_of(feed: Feed) -> FeedConnection:
     connection._route = connection._router.route
     levels = [round(n / 100, 2) for n in range(1, 201)]
     bids, asks = tuple((99 - x, 1.0) for x in levels), tuple((99 + x, 1.0) for x in levels)
-    session.market[BookSnapshot](BookSnapshot("backpack", "SOL-USDC", 1, 1, bids, asks, 0))
+    session.market[BookSnapshot]["SOL-USDC"](BookSnapshot("backpack", "SOL-USDC", 1, 1, bids, asks, 0))
     return connection
 
 

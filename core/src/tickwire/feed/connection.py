@@ -364,9 +364,9 @@ class FeedConnection:
         item: Event | Control | None = None
         try:
             for item in self._route(frame):
-                handle = self._market.get(type(item))
-                if handle is not None:
-                    handle(item)
+                takers = self._market.get(type(item))
+                if takers is not None:
+                    takers[item.symbol](item)  # type: ignore[union-attr, index]
                 else:
                     self._handle(item)
         except DataError as error:

@@ -10,15 +10,27 @@ from tickwire.model.clock import Nanos
 from tickwire.model.quality import Event
 from tickwire.plugin.protocols import Refused
 
-__all__ = ["Listener"]
+__all__ = ["BySymbol", "Listener"]
+
+
+class BySymbol(dict[str, Callable[[Any], None]]):
+    """What takes the events of one class, by symbol; of any other symbol ``otherwise``."""
+
+    def __init__(self, otherwise: Callable[[Any], None]) -> None:
+        """Begin with ``otherwise`` for all."""
+        super().__init__()
+        self._otherwise = otherwise
+
+    def __missing__(self, symbol: str) -> Callable[[Any], None]:
+        return self._otherwise
 
 
 class Listener(Protocol):
     """What a connection tells the feed."""
 
     @property
-    def market(self) -> Mapping[type, Callable[[Any], None]]:
-        """What takes the market events, by class: held, so that a frame costs no call to find out."""
+    def market(self) -> Mapping[type, Mapping[str, Callable[[Any], None]]]:
+        """What takes the market events, by class and symbol: held, so that a frame costs no call to find out."""
         ...
 
     def on_quality(self, event: Event) -> None:

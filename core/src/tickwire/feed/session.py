@@ -17,6 +17,7 @@ from tickwire.feed.books import BookStream
 from tickwire.feed.connection import FeedConnection
 from tickwire.feed.hosts import HostChoice
 from tickwire.feed.limits import Limits
+from tickwire.feed.listener import BySymbol
 from tickwire.feed.listing import ListingWatch, listing_change
 from tickwire.feed.requests import Requests
 from tickwire.feed.resync import BookResync
@@ -106,15 +107,16 @@ class FeedSession:
         self._streams: dict[Subscription, Stream] = {}
         self._connections: list[FeedConnection] = []
         self._carriers: dict[Subscription, FeedConnection] = {}
-        self._trades: dict[str, TradeStream] = {}
-        self._books: dict[str, BookStream] = {}
+        self._trades = BySymbol(self._on_stray)
+        self._deltas = BySymbol(self._on_stray)
+        self._snapshots = BySymbol(self._on_stray)
         self._others: dict[tuple[type, str, str | None], Stream] = {}
-        self.market: Mapping[type, Callable[[Any], None]] = {
-            Trade: self._on_trade,
-            BookDelta: self._on_delta,
-            BookSnapshot: self._on_snapshot,
-            **dict.fromkeys(_OTHERS.values(), self._on_other),
-            Candle: self._on_candle,
+        self.market: Mapping[type, Mapping[str, Callable[[Any], None]]] = {
+            Trade: self._trades,
+            BookDelta: self._deltas,
+            BookSnapshot: self._snapshots,
+            **{kind: BySymbol(self._on_other) for kind in _OTHERS.values()},
+            Candle: BySymbol(self._on_candle),
         }
         # one frame of a shared stream gives the events of all its channels, whoever asked for which
         shares = [(channel, one.shares) for channel, one in wiring.info.channels.items() if one.shares is not None]
@@ -349,9 +351,10 @@ class FeedSession:
         stream = self._make_stream(subscription)
         self._streams[subscription] = stream
         if isinstance(stream, TradeStream):
-            self._trades[symbol] = stream
+            self._trades[symbol] = stream.on_event
         elif isinstance(stream, BookStream):
-            self._books[symbol] = stream
+            self._deltas[symbol] = stream.on_delta
+            self._snapshots[symbol] = stream.on_snapshot
             stream.book = self.books.setdefault(symbol, stream.book)
         elif (key := _key(subscription)) is not None:
             self._others[key] = stream
@@ -420,7 +423,8 @@ class FeedSession:
         stream = self._streams.pop(subscription)
         if isinstance(stream, BookStream):
             stream.book.lose_sync()
-            self._books.pop(symbol, None)
+            self._deltas.pop(symbol, None)
+            self._snapshots.pop(symbol, None)
             self._resync.stop(stream)
         elif isinstance(stream, TradeStream):
             self._trades.pop(symbol, None)
@@ -433,26 +437,8 @@ class FeedSession:
             carrier.resubscribe(subscription)
 
     # what connections tell
-    def _on_trade(self, trade: Trade[Any]) -> None:
-        stream = self._trades.get(trade.symbol)
-        if stream is None:
-            self._stray.value += 1
-        else:
-            stream.on_event(trade)
-
-    def _on_delta(self, delta: BookDelta[Any]) -> None:
-        stream = self._books.get(delta.symbol)
-        if stream is None:
-            self._stray.value += 1
-        else:
-            stream.on_delta(delta)
-
-    def _on_snapshot(self, snapshot: BookSnapshot[Any]) -> None:
-        stream = self._books.get(snapshot.symbol)
-        if stream is None:
-            self._stray.value += 1
-        else:
-            stream.on_snapshot(snapshot)
+    def _on_stray(self, event: Any) -> None:
+        self._stray.value += 1
 
     def _on_other(self, event: Any) -> None:
         stream = self._others.get((type(event), event.symbol, None))

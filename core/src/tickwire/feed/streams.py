@@ -35,7 +35,7 @@ class SubscriptionState(StrEnum):
     REFUSED = auto()
 
 
-_ACTIVE = SubscriptionState.ACTIVE  # looking a member up costs as much as a call on the message path
+ACTIVE = SubscriptionState.ACTIVE  # looking a member up costs as much as a call on the message path
 
 
 @attrs.frozen
@@ -256,6 +256,6 @@ class Stream:
     def _passed(self, event: MarketEvent) -> None:
         self.count += 1
         self.ts_last = event.ts_recv
-        if self.state is not _ACTIVE:
+        if self.state is not ACTIVE:
             self.confirmed(event.ts_recv)
         self._emit(event)
