@@ -5,6 +5,7 @@ It says of every key what the docstring of its record says. A text with a ``${VA
 
 from __future__ import annotations
 
+import inspect
 import re
 import types
 from collections import abc
@@ -113,8 +114,9 @@ def _record(target: Any) -> Schema:
 
 
 def _descriptions(target: Any) -> Mapping[str, str]:
-    _, _, attributes = (target.__doc__ or "").partition("Attributes:")
-    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", attributes, re.MULTILINE)
+    # getdoc: Python 3.13 strips the indentation by itself, those before do not
+    _, _, attributes = (inspect.getdoc(target) or "").partition("Attributes:")
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE)
     return {name: " ".join(text.split()).replace("``", "`") for name, text in found}
 
 
