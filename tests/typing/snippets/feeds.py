@@ -2,7 +2,7 @@
 
 from typing import assert_type
 
-from tickwire import Event, Feed, Gap, MarketEvent, QualityEvent, Subscribe, Trade, stream
+from tickwire import Event, EventOf, Feed, Gap, MarketEvent, QualityEvent, Subscribe, Trade, stream
 
 
 def on_trade(trade: Trade) -> None: ...
@@ -37,10 +37,11 @@ async def iterate() -> None:
     async with Feed("acme", symbols=["SOL-USD"], channels=["trades", Subscribe.l2_book(depth=100)]) as feed:
         assert_type(feed, Feed)
         async for event in feed:
-            assert_type(event, Event)
+            assert_type(event, EventOf[float])
             assert_type(event.symbol, str | None)
             if isinstance(event, Trade):
                 assert_type(event.symbol, str)
+                assert_type(event.price, float)
                 on_trade(event)
                 on_gap(event)  # E[arg-type]: expected "Gap"
             elif isinstance(event, Gap):
@@ -48,12 +49,12 @@ async def iterate() -> None:
                 event.price  # E[attr-defined]: "Gap" has no attribute "price"
         await feed.subscribe(["BTC-USD"], ["trades"])
         feed.subscribe(["BTC-USD"], ["trades"])  # E[unused-coroutine]: must be used
-    for event in feed:  # E[attr-defined]: "Feed" has no attribute "__iter__"
+    for event in feed:  # E[attr-defined]: "Feed[float]" has no attribute "__iter__"
         pass
 
 
 def scripts() -> None:
     for event in stream("acme", ["SOL-USD"], seconds=30):
-        assert_type(event, Event)
+        assert_type(event, EventOf[float])
     stream("acme")  # E[call-arg]: Missing positional argument "symbols"
     Feed("acme", depth=100)  # E[call-arg]: Unexpected keyword argument "depth"

@@ -53,7 +53,7 @@ def a_strategy_does_no_io() -> Signer:
 
 def strategies(instruments: Instruments) -> None:
     assert_type(tickwire_exchanges(), Iterable[ExchangeInfo])
-    assert_type(tickwire_routing(instruments), Routing)
+    assert_type(tickwire_routing(instruments, float), Routing)
     routing: Routing = KestrelRouting(instruments)
     symbols: SymbolSource = KestrelSymbols()
     routing = symbols  # E[assignment]: expression has type "SymbolSource", variable has type "Routing[bytes]"
