@@ -160,7 +160,7 @@ def minimums(session: nox.Session, package: Path) -> None:
     floors.write_text(str(found))
     session.log("lowest versions: %s", " ".join(str(found).split("\n")))
     install(session, "-c", floors, "hatchling")  # the build's lowest version too: nothing is built in isolation
-    install(session, "-c", floors, "--no-build-isolation", *map(extras, folders), "numpy")
+    install(session, "-c", floors, "--no-build-isolation", *map(extras, folders), "numpy", JSONSCHEMA)
     session.run("pytest", shown(package / "tests"), *session.posargs)
 
 
