@@ -93,7 +93,7 @@ class InstrumentCache:
             found = msgspec.json.decode(path.read_bytes(), type=CachedList)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, ArithmeticError) as error:
+        except (OSError, ValueError, ArithmeticError, msgspec.MsgspecError) as error:
             _log.warning("%s cannot be used and is left aside: %s", path, error)
             return None
         except Exception as error:  # an instrument's own checks raise errors of ours
