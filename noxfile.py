@@ -185,5 +185,5 @@ def release(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure: ratios in one run. ``-- path``, ``startup``, ``memory`` or ``wire`` for a part."""
-    install(session, core("ed25519", "tls", "speed"), ROOT / "plugins" / "backpack", "orjson", CCXT)
+    install(session, core("ed25519", "tls", "speed"), ROOT / "plugins" / "backpack", "orjson", CCXT, "cryptofeed")
     session.run("python", "bench/run.py", *session.posargs)
