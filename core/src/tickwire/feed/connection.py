@@ -369,8 +369,6 @@ class FeedConnection:
                     takers[item.symbol](item)  # type: ignore[union-attr, index]
                 else:
                     self._handle(item)
-        except DataError as error:
-            self._bad_frame(error)
         except Exception as error:  # one frame: whatever a plugin's router raises must not end the connection
             self._bad_frame(error)
         if self._ts_first is None and type(item) in self._market:
