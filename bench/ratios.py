@@ -13,7 +13,7 @@ CHUNK = 2_000
 
 
 def ratio(
-    items: Sequence[T], yardstick: Callable[[T], object], measured: Callable[[T], object]
+    items: Sequence[T], yardstick: Callable[[T], object], measured: Callable[[T], object], chunk_size: int = CHUNK
 ) -> tuple[float, float, float]:
     """Go through ``items`` once with each, chunk by chunk in turn.
 
@@ -21,8 +21,8 @@ def ratio(
         The median ratio over the chunks, and ns per item of the yardstick and of what is measured.
     """
     ratios, base, spent = list[float](), 0, 0
-    for start in range(0, len(items), CHUNK):
-        chunk = items[start : start + CHUNK]
+    for start in range(0, len(items), chunk_size):
+        chunk = items[start : start + chunk_size]
         t0 = perf_counter_ns()
         for item in chunk:
             yardstick(item)

@@ -48,7 +48,43 @@ def wire() -> None:
     subprocess.run([sys.executable, Path(__file__).with_name("wire.py")], check=True)
 
 
-PARTS: dict[str, Callable[[], None]] = {"path": paths, "startup": starting, "memory": books, "wire": wire}
+def taps() -> None:
+    """Print what the tap of the generic plugin adds to ccxt's own handling of a frame."""
+    import tap  # ccxt takes half a second and 100 MB: not for the other parts
+
+    for name, tapped, whole, theirs, ours in asyncio.run(tap.measure()):
+        verdict = "met" if tapped <= tap.BUDGET else "NOT MET"
+        print(
+            f"{name:<30} tapped {tapped:4.2f} × its handle_message   budget ≤ {tap.BUDGET}  {verdict}   "
+            f"as an event {whole:4.2f} × ({ours:,.0f} / {theirs:,.0f} ns)"
+        )
+
+
+def sinks() -> None:
+    """Print what sinks take in, beside hand-written code on the raw library."""
+    import sinks as written  # pyarrow takes a second and 100 MB: not for the other parts
+
+    for name, rate, times in written.measure():
+        verdict = "met" if rate >= written.BUDGETS[name] and times >= written.LEAST else "NOT MET"
+        print(
+            f"{name:<12} {rate:9,.0f} events/s, budget ≥ {written.BUDGETS[name]:,}   "
+            f"{times:4.2f} of the raw library's rate, budget ≥ {written.LEAST}   {verdict}"
+        )
+    import sink_servers
+    import sink_streams
+
+    asyncio.run(sink_servers.report())
+    asyncio.run(sink_streams.report())
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "path": paths,
+    "startup": starting,
+    "memory": books,
+    "wire": wire,
+    "ccxt": taps,
+    "sinks": sinks,
+}
 
 
 def main() -> None:

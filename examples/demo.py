@@ -15,27 +15,45 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tickwire import Books, BookSnapshot, Event, Gap, Resynced, Trade, Unsubscribed, decode_event, exact
+from tickwire import (
+    Backfilled,
+    Books,
+    BookSnapshot,
+    Event,
+    Gap,
+    QualityEvent,
+    Resynced,
+    Trade,
+    Unsubscribed,
+    decode_event,
+    exact,
+)
 from tickwire.run.config import load_config
+from tickwire.run.console import Columns, is_loud, quality_body
 from tickwire.run.feed import Feed
 from tickwire.run.runner import Runner
 from tickwire.simulation import TruthFiles
 
 HERE = Path(__file__).parent
 REFRESH = 0.5
+FAULTS, FAULT_EVERY, FAULT_LIMIT = "drop,sequence_gap,close_abrupt", 2.5, 3
 
 
 @asynccontextmanager
-async def simulated_exchange(truth: Path, rate: float, seed: int) -> AsyncIterator[dict[str, str]]:
+async def simulated_exchange(truth: Path, rate: float, seed: int, is_calm: bool) -> AsyncIterator[dict[str, str]]:
     """Start ``tickwire simulate backpack`` and give its URLs; end it as Ctrl-C would."""
     command = ["-m", "tickwire.cli.main", "simulate", "backpack", "--json"]
     settings = ["--rate", str(rate), "--seed", str(seed), "--truth", str(truth)]
+    if not is_calm:
+        every, limit = str(FAULT_EVERY), str(FAULT_LIMIT)
+        settings += ["--faults", FAULTS, "--fault-every", every, "--fault-limit", limit, "--fault-seed", str(seed)]
     process = await asyncio.create_subprocess_exec(sys.executable, *command, *settings, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     first = await process.stdout.readline()
@@ -110,6 +128,7 @@ def stored(path: Path) -> Iterator[Event]:
 def compare(events: Path, truth: TruthFiles) -> list[str]:
     """Hold what was stored against what really happened; print the figures and give what is wrong."""
     books, counts, faults = Books(), Counter[str](), list[str]()
+    repaired: set[str] = set()
     trades: dict[str, list[Trade]] = {}
     final: dict[str, BookSnapshot] = {}
     gaps: set[str] = set()
@@ -124,10 +143,14 @@ def compare(events: Path, truth: TruthFiles) -> list[str]:
             trades.setdefault(event.symbol, []).append(event)
         elif isinstance(event, Gap):
             gaps.add(event.gap_id)
-        elif isinstance(event, Resynced) and event.gap_id is not None:
-            gaps.discard(event.gap_id)
+            if event.missing == 0:
+                repaired.add(event.gap_id)  # the ids prove that nothing was lost
+        elif isinstance(event, Resynced) or (isinstance(event, Backfilled) and event.is_complete):
+            repaired.add(event.gap_id or "")
     print("events   " + " · ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items())))
-    print(f"gaps     {counts['gap']} announced, {len(gaps)} not repaired")
+    print(f"gaps     {len(gaps)} announced, {len(gaps - repaired)} not repaired")
+    if gaps - repaired:
+        faults.append(f"{len(gaps - repaired)} gaps were not repaired")
     for instrument in truth.instruments():
         received = trades.get(instrument.symbol, [])
         if instrument.symbol not in books:
@@ -135,12 +158,13 @@ def compare(events: Path, truth: TruthFiles) -> list[str]:
         first, last = (received[0].sequence, received[-1].sequence) if received else (1, 0)
         assert first is not None
         assert last is not None
+        # Backpack's history has milliseconds where its stream has microseconds
         happened = [
-            (one.number, exact(float(one.price)), exact(float(one.size)), one.buyer_is_taker, one.ts // 1000)
+            (one.number, exact(float(one.price)), exact(float(one.size)), one.buyer_is_taker, one.ts // 1_000_000)
             for one in truth.trades(instrument.native, first - 1, last)
         ]
         got = [
-            (one.sequence, exact(one.price), exact(one.size), one.taker_side == "buy", (one.ts_event or 0) // 1000)
+            (one.sequence, exact(one.price), exact(one.size), one.taker_side == "buy", (one.ts_event or 0) // 1_000_000)
             for one in received
         ]
         if got != happened:
@@ -162,13 +186,22 @@ def compare(events: Path, truth: TruthFiles) -> list[str]:
     return faults
 
 
-async def collect(data: Path, seconds: float, rate: float, seed: int) -> None:
+def say(console: Console, event: QualityEvent, columns: Columns) -> None:
+    """Show what went wrong and what was done about it."""
+    if is_loud(event):
+        console.print(columns.line(event, *quality_body(event)), highlight=False, markup=False, soft_wrap=True)
+
+
+async def collect(data: Path, seconds: float, rate: float, seed: int, is_calm: bool) -> None:
     """Run the config against the simulated exchange for a while."""
     console = Console()
-    async with simulated_exchange(data / "truth", rate, seed) as urls:
+    async with simulated_exchange(data / "truth", rate, seed, is_calm) as urls:
         print(f"simulated Backpack at {urls['rest']} and {urls['websocket']}")
+        if not is_calm:
+            print(f"{FAULT_LIMIT} things will go wrong there, out of {FAULTS.replace(',', ', ')}; each shows below")
         hosts = {"DEMO_REST_URL": urls["rest"], "DEMO_WS_URL": urls["websocket"], "DEMO_DATA": str(data)}
         runner = Runner(load_config(HERE / "demo.yaml", {**os.environ, **hosts}), say=print)
+        runner.feeds[0].on(QualityEvent, partial(say, console, columns=Columns()))
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -187,11 +220,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=15.0, help="how long to collect (default 15)")
     parser.add_argument("--rate", type=float, default=2000.0, help="book changes a second over all instruments")
     parser.add_argument("--seed", type=int, default=7, help="of the simulated market")
+    parser.add_argument("--calm", action="store_true", help="nothing goes wrong at the exchange")
     parser.add_argument("--data", type=Path, default=Path("demo-data"), help="where events and truth go (replaced)")
     arguments = parser.parse_args()
     shutil.rmtree(arguments.data, ignore_errors=True)
     arguments.data.mkdir(parents=True)
-    asyncio.run(collect(arguments.data, arguments.seconds, arguments.rate, arguments.seed))
+    asyncio.run(collect(arguments.data, arguments.seconds, arguments.rate, arguments.seed, arguments.calm))
     faults = compare(arguments.data / "events.jsonl", TruthFiles(arguments.data / "truth"))
     for fault in faults:
         print(f"WRONG    {fault}")

@@ -6,6 +6,7 @@ version, nothing may stand under [Unreleased], and the tree must be clean. Nothi
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from email.message import Message
 from pathlib import Path
 
 from packages import ROOT, Package, all_packages
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 _SECTION = re.compile(r"^## \[(.+?)\](?: - (\d{4}-\d\d-\d\d))?\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -34,6 +36,23 @@ def range_faults(packages: Sequence[Package]) -> Iterator[str]:
                 yield f"{package.name} requires {requirement}, which leaves out {version}"
             if {">=", "<"} - {one.operator for one in requirement.specifier}:
                 yield f"{package.name} requires {requirement}: write a lowest and a first unsupported version"
+
+
+def template_faults(packages: Sequence[Package], template: str) -> Iterator[str]:
+    """Check that a new plugin is given the range of core that our own plugins have.
+
+    Args:
+        packages: All of ours.
+        template: The text of ``template/cookiecutter.json``.
+    """
+    pin = SpecifierSet(json.loads(template)["_tickwire"])
+    for package in packages:
+        for requirement in package.requirements:
+            if canonicalize_name(requirement.name) == "tickwire" and requirement.specifier != pin:
+                yield f"template/cookiecutter.json gives tickwire{pin}, and {package.name} requires {requirement}"
+    for package in packages:
+        if package.name == "tickwire" and not pin.contains(package.version, prereleases=True):
+            yield f"template/cookiecutter.json gives tickwire{pin}, which leaves out {package.version}"
 
 
 def changelog_faults(packages: Sequence[Package], text: str, is_release: bool) -> Iterator[str]:
@@ -86,6 +105,7 @@ def main(dist: Path, is_release: bool) -> int:
     core = packages[0].facts["project"]["classifiers"]
     needed = {one for one in core if one.startswith(("Programming Language", "Typing", "Development Status"))}
     found = [*range_faults(packages), *changelog_faults(packages, (ROOT / "CHANGELOG.md").read_text(), is_release)]
+    found += template_faults(packages, (ROOT / "template" / "cookiecutter.json").read_text())
     for package in packages:
         found += metadata_faults(package, metadata(package, dist), needed)
     found += tree_faults() if is_release else ()

@@ -34,8 +34,8 @@ def floors_of(folder: Path, ours: set[str]) -> dict[str, Requirement]:
 
 
 def needs_of(floors: list[Requirement]) -> list[Requirement]:
-    """Ask pip what these versions require themselves."""
-    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--dry-run", "--ignore-installed"]
+    """Ask pip, without its warnings, what these versions require themselves."""
+    pip = ["-m", "pip", "install", "-qq", "--disable-pip-version-check", "--dry-run", "--ignore-installed"]
     command = [sys.executable, *pip, "--no-deps", "--report", "-", *map(str, floors)]
     report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     texts = [text for one in report["install"] for text in one["metadata"].get("requires_dist", ())]

@@ -25,9 +25,9 @@ print(tickwire.__file__)
 
 
 class Outside:
-    """A clean environment and a folder to run in."""
+    """A clean environment and a folder to run in; ``more`` are variables of the environment."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, **more: str) -> None:
         self.folder = place / "work"
         self.folder.mkdir()
         venv.create(place / "venv", with_pip=True)
@@ -36,15 +36,15 @@ class Outside:
         self._environ = {
             name: value for name, value in os.environ.items() if name not in hidden and not name.startswith("TICKWIRE_")
         }
-        self._environ |= {"PYTHONUTF8": "1", "NO_COLOR": "1"}
+        self._environ |= {"PYTHONUTF8": "1", "NO_COLOR": "1", **more}
 
-    def run(self, program: str, *arguments: str | Path) -> str:
-        """Run a program of the environment and give its output; a failure ends everything."""
+    def run(self, program: str, *arguments: str | Path, cwd: Path | None = None) -> str:
+        """Run a program of the environment, in its folder or another, and give its output; a failure ends all."""
         command = [str(self._scripts / program), *map(str, arguments)]
         shown = ["…" if "\n" in str(argument) else Path(argument).name for argument in arguments]
         print("outside   $", program, *shown, flush=True)
         done = subprocess.run(
-            command, cwd=self.folder, env=self._environ, stdout=subprocess.PIPE, text=True, timeout=600
+            command, cwd=cwd or self.folder, env=self._environ, stdout=subprocess.PIPE, text=True, timeout=600
         )
         if done.returncode:
             raise SystemExit(f"{done.stdout}\noutside: {program} ended with status {done.returncode}")
@@ -96,4 +96,4 @@ def main(dist: Path, seconds: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "5")
+    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "15")

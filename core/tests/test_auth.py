@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
 from tickwire import ConfigError, CredentialsError, ManualClock
-from tickwire.native import Ed25519Signer, SignatureHeaders
+from tickwire.native import Ed25519Signer, HmacSigner, SignatureHeaders
 from tickwire.plugin import Request, Signer
 
 # RFC 8032 §7.1, test 1: the key pair and its signature of the empty text
@@ -139,3 +139,68 @@ def test_no_repr_shows_the_secret_or_the_whole_key() -> None:
     signer = Ed25519Signer(KEY, SECRET, CLOCK)
     assert repr(signer) == f"<Ed25519Signer {KEY[:4]}…>"
     assert SECRET not in repr(vars(signer))
+
+
+# RFC 4231 §4.2 and §4.3: keys and data that are text
+HMACS = {
+    "sha256, 20 bytes": (
+        "sha256", "\x0b" * 20, "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+    ),
+    "sha256, Jefe": (
+        "sha256", "Jefe", "what do ya want for nothing?",
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+    ),
+    "sha384, Jefe": (
+        "sha384", "Jefe", "what do ya want for nothing?",
+        "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649",
+    ),
+    "sha512, Jefe": (
+        "sha512", "Jefe", "what do ya want for nothing?",
+        "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "secret", "text", "digest"), HMACS.values(), ids=HMACS)
+def test_a_digest_is_that_of_the_standard(name: str, secret: str, text: str, digest: str) -> None:
+    class Signer(HmacSigner):
+        hash_name = name
+
+    class TextSigner(Signer):
+        is_base64 = True
+
+    assert Signer("k", secret, CLOCK).digest(text) == digest
+    assert TextSigner("k", secret, CLOCK).digest(text) == b64(bytes.fromhex(digest))
+
+
+def test_a_digest_is_hexadecimal_sha256_unless_told_otherwise() -> None:
+    signer = HmacSigner("k", "Jefe", CLOCK)
+    assert signer.digest("what do ya want for nothing?") == HMACS["sha256, Jefe"][3]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
+def test_a_digest_depends_on_its_text_alone(many: list[str]) -> None:
+    signer = HmacSigner("k", "Jefe", CLOCK)
+    assert [signer.digest(text) for text in many] == [HmacSigner("k", "Jefe", CLOCK).digest(text) for text in many]
+
+
+def test_the_time_signed_is_the_clocks_in_milliseconds() -> None:
+    assert HmacSigner("k", "s", CLOCK).millis() == 1_614_550_000_000
+
+
+def test_blanks_around_a_pasted_pair_do_no_harm_to_an_hmac() -> None:
+    pasted = HmacSigner(" k\n", "\tJefe\r\n", CLOCK)
+    assert (pasted.key, pasted.digest("x")) == ("k", HmacSigner("k", "Jefe", CLOCK).digest("x"))
+
+
+@pytest.mark.parametrize(("key", "secret", "name"), [("", "s", "api_key"), ("k", " \n", "api_secret")])
+def test_an_empty_pair_is_refused(key: str, secret: str, name: str) -> None:
+    with pytest.raises(CredentialsError) as caught:
+        HmacSigner(key, secret, CLOCK)
+    assert str(caught.value) == f"{name} is empty → copy it again"
+
+
+def test_no_repr_shows_an_hmacs_secret() -> None:
+    signer = HmacSigner("A6EHwholekey", "topsecret", CLOCK)
+    assert repr(signer) == "<HmacSigner A6EH…>"
+    assert "topsecret" not in repr(vars(signer))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tickwire.feed.books import BookStream
 from tickwire.feed.streams import SubscriptionState
@@ -432,6 +432,7 @@ class WhateverHappens(RuleBasedStateMachine):
         if self.exchange.deltas:
             self.run.give(data.draw(st.sampled_from(self.exchange.deltas[-5:])))
 
+    @precondition(lambda self: self.exchange.book.asks())  # a bid that no ask stands against crosses nothing
     @rule()
     def corrupt(self) -> None:
         made = self.exchange.move(True, 1, 1.0, 1)

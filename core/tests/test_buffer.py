@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tickwire.feed.buffer import EventBuffer, channel_of
+from tickwire.model.account import Balance, Fill, OrderStatus, OrderUpdate, Position
 from tickwire.model.channels import Channel
 from tickwire.model.clock import ManualClock
 from tickwire.model.events import (
@@ -24,6 +25,7 @@ from tickwire.model.events import (
     MarkPrice,
     OpenInterest,
     Quote,
+    Side,
     Ticker,
     Trade,
 )
@@ -193,6 +195,10 @@ def test_an_unknown_policy_is_refused() -> None:
         (Funding("toy", "SOL-USD", None, 1, 0.0001), Channel.FUNDING),
         (OpenInterest("toy", "SOL-USD", None, 1, 1.0), Channel.OPEN_INTEREST),
         (Liquidation("toy", "SOL-USD", None, 1, None, None, None, 1.0), Channel.LIQUIDATIONS),
+        (OrderUpdate("toy", "SOL-USD", None, 1, "7", OrderStatus.NEW, Side.BUY, 1.0, 0.0), Channel.ORDERS),
+        (Fill("toy", "SOL-USD", None, 1, "9", "7", None, Side.BUY, 1.0, 1.0), Channel.FILLS),
+        (Balance("toy", None, None, 1, "USD"), Channel.BALANCES),
+        (Position("toy", "SOL-USD", None, 1, 0.0), Channel.POSITIONS),
         (subscribed(1), Channel.QUALITY),
     ],
 )

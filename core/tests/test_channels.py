@@ -68,6 +68,10 @@ def test_subscribe_makes_the_same_requests_as_text() -> None:
         "funding": Subscribe.funding(),
         "open_interest": Subscribe.open_interest(),
         "liquidations": Subscribe.liquidations(),
+        "orders": Subscribe.orders(),
+        "fills": Subscribe.fills(),
+        "balances": Subscribe.balances(),
+        "positions": Subscribe.positions(),
     }
     assert made == {text: ChannelRequest.parse(text) for text in made}
 

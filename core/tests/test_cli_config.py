@@ -183,6 +183,24 @@ def test_plan_says_what_a_config_amounts_to(start: Start, tmp_path: Path) -> Non
     ]
 
 
+def test_plan_counts_every_connection_of_a_stand_by(start: Start, tmp_path: Path) -> None:
+    write(tmp_path)
+    code, out, err = ended(start("plan", "night.yaml", "--set", "exchanges.scripted.connections=2"))
+    assert (code, err, " 1 × 2 " in out.splitlines()[1]) == (0, "", True)
+
+
+def test_plan_says_what_steps_a_sink_has_and_what_was_understood_of_them(start: Start, tmp_path: Path) -> None:
+    write(tmp_path)
+    steps = "sinks.f.process=[candles: {interval: 90}, throttle: {every: 250ms}]"
+    code, out, err = ended(start("plan", "night.yaml", "--set", steps))
+    assert (code, err) == (0, "")
+    assert [line.split(maxsplit=1)[1] for line in out.splitlines() if "sinks" in line] == [
+        "f jsonl, through candles → throttle, drop_oldest",
+        "sinks.f.process[0].candles.interval: 90s",
+        "sinks.f.process[1].throttle.every: 250ms",
+    ]
+
+
 def test_plan_offline_asks_nobody(start: Start, tmp_path: Path) -> None:
     write(tmp_path, more="instruments: {keep: 1d}\n")
     code, _, err = ended(start("plan", "night.yaml", "--offline"))
@@ -196,7 +214,7 @@ def test_plan_offline_asks_nobody(start: Start, tmp_path: Path) -> None:
     code, out, _ = ended(start("plan", "night.yaml", "--offline", "--json", *down))
     [feed] = json.loads(out)["feeds"]
     assert (code, feed["symbols"], feed["streams"], feed["connections"]) == (
-        0, ["AAA-USD"], 1, [{"socket": "public", "streams": 1, "connections": 1, "most": None}],
+        0, ["AAA-USD"], 1, [{"socket": "public", "streams": 1, "connections": 1, "times": 1, "most": None}],
     )  # fmt: skip
     code, _, err = ended(start("plan", "night.yaml", *down))
     assert (code, err) == (
@@ -336,7 +354,7 @@ def test_the_file_of_a_process_that_was_killed_names_nobody(start: Start, tmp_pa
     running = start("run", "night.yaml")
     wait_for(tmp_path / "x.jsonl", "AAA-USD")
     running.kill()
-    running.wait(10)
+    running.wait(30)
     assert [file.suffix for file in (tmp_path / "home" / "tickwire" / "running").glob("*.json")] == [".json"]
     assert ended(start("reload"))[0] == 3
 

@@ -128,8 +128,11 @@ def test_plugins_lists_core_and_every_plugin_with_its_reason(
     assert table(capsys.readouterr().out) == [
         ["plugin", "distribution", "version", "status", "exchanges", "hooks", "note"],
         ["builtin_sinks", "tickwire", "0.1.0", "loaded", "–", "sinks",
-         "part of tickwire · sinks: console, jsonl, callback"],
+         "part of tickwire · sinks: console, jsonl, parquet, callback"],
         ["defaults", "tickwire", "0.1.0", "loaded", "–", "auth transport", "part of tickwire"],
+        ["recorder", "tickwire", "0.1.0", "loaded", "extension", "auth (wraps) transport (wraps)", "part of tickwire"],
+        ["replayer", "tickwire", "0.1.0", "loaded", "extension",
+         "auth (wraps) transport (wraps) routing (wraps)", "part of tickwire"],
         ["acme", "tickwire-acme", "0.1.0", "loaded", "1 native", "symbols auth routing"],
         ["broken", "tickwire-broken", "0.1.0", "failed", "?", "?",
          "tickwire_auth is not decorated → write @hookimpl above it (from tickwire import hookimpl)"],
@@ -230,7 +233,7 @@ def test_doctor_explains_who_serves_an_exchange_and_with_what(
     install("acme", _NATIVE)
     install("many", _GENERIC)
     doctor("acme")
-    assert report(capsys)[:18] == [
+    assert report(capsys)[:19] == [
         ("acme", "tickwire-acme 0.1.0, native: native over generic; also claimed by many (generic)"),
         (
             "strategies",
@@ -259,8 +262,32 @@ def test_doctor_explains_who_serves_an_exchange_and_with_what(
         ("limits", "default 6,000 per 60 s"),
         ("event loop", loop_words()),
         ("simulator", "tickwire simulate acme"),
+        ("conformance", "no report shipped: pytest --conformance-report conformance.json"),
         ("documented", "https://docs.acme.example"),
     ]
+
+
+def test_doctor_sums_up_the_conformance_report_that_a_plugin_ships(
+    install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("acme", _NATIVE)
+    package = tmp_path / "cli_test_acme"
+    package.mkdir()
+    (tmp_path / "cli_test_acme.py").rename(package / "__init__.py")
+    results = [
+        {"id": f"R{number}", "title": "", "outcome": outcome}
+        for number, outcome in enumerate(["passed", "passed", "skipped", "xfailed"])
+    ]
+    facts = {"kit": 1, "exchange": "acme", "plugin": "acme", "distribution": "tickwire-acme", "version": "0.0.9",
+             "tickwire": "0.1.0", "python": "3.11.7", "date": "2026-11-20", "checks": results}  # fmt: skip
+    (package / "conformance.json").write_text(json.dumps(facts))
+    doctor("acme")
+    words = "kit 1: 2 passed, 1 skipped (cannot), 1 not yet · 2026-11-20 · tickwire-acme 0.0.9 (installed: 0.1.0)"
+    assert ("conformance", words) in report(capsys)
+    (package / "conformance.json").write_text("{}")
+    doctor("acme")
+    told = dict(report(capsys))["conformance"]
+    assert told == "cli_test_acme/conformance.json is no conformance report: Object missing required field `kit`"
 
 
 @pytest.fixture
@@ -413,6 +440,7 @@ def test_doctor_as_json_is_complete(install: Install, config: Path, capsys: pyte
         "history": {"by": "id", "page": 500, "reach": "7 d"},
         "intervals": [],
         "shares": None,
+        "is_verified": True,
     }
     assert document == {
         "exchange": "acme",
@@ -442,6 +470,7 @@ def test_doctor_as_json_is_complete(install: Install, config: Path, capsys: pyte
             "timeout": 10.0,
         },
         "simulator": "acme.simulator:Acme",
+        "conformance": None,
         "docs_url": "https://docs.acme.example",
         "problem": None,
     }

@@ -1,12 +1,14 @@
 """Config files: what is understood, and what is said where something is not."""
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tickwire.feed.settings import Backfill, RecoverySettings
 from tickwire.model.channels import Channel, ChannelRequest
 from tickwire.model.errors import ConfigError
 from tickwire.run.config import config_from, load_config, plugin_of_class
@@ -169,25 +171,34 @@ def top(lines: str) -> str:
     [
         ("serve: {}", "serve: not built yet → remove it"),
         ("serve: {port: 9464}", "serve.port: not built yet → remove it"),
-        ("recovery: {hold: 15s}", "recovery.hold: not built yet → remove it"),
-        ("recovery: {hold: 15}\nserve:", "recovery.hold: not built yet → remove it"),
         (
             "recovery: {hold: soon}",
             "recovery.hold: 'soon' is not a duration → write 250ms, 5s, 15m, 24h or 7d; a number",
         ),
         ("recovery: {holds: 15s}", "recovery.holds: unknown key → did you mean hold?"),
+        ("recovery: {backfill: never}", "recovery.backfill: expected one of in_order, late, off, found 'never'"),
     ],
 )
-def test_what_is_not_built_yet_is_refused_by_name(lines: str, expected: str) -> None:
+def test_what_is_not_built_yet_or_wrong_is_refused_by_name(lines: str, expected: str) -> None:
     assert top(lines).startswith(f"night.yaml: {expected}")
 
 
-def test_several_connections_are_not_built_yet() -> None:
-    assert exchange("connections: 2") == (
-        "night.yaml: exchanges.binance.connections: more than one connection for the same is not built yet "
-        "→ write connections: 1, or remove it"
+@pytest.mark.parametrize(
+    ("count", "what"), [(0, "no connection carries nothing"), (5, "5 connections for the same are too many")]
+)
+def test_one_to_four_connections_may_carry_the_same(count: int, what: str) -> None:
+    assert exchange(f"connections: {count}") == (
+        f"night.yaml: exchanges.binance.connections: {what} → write 1 to 4; with 2 one is a hot stand-by"
     )
-    assert exchange("connections: 0").startswith("night.yaml: exchanges.binance.connections: no connection carries")
+
+
+def test_recovery_says_how_holes_are_filled() -> None:
+    read = partial(config_from, environ={})
+    exchanges = {"binance": {"symbols": ["A-B"]}}
+    assert read({"exchanges": exchanges}).recovery == RecoverySettings(Backfill.IN_ORDER, 15.0, resume=86_400.0)
+    recovery = {"backfill": "late", "hold": "5s", "resume": "7d"}
+    given = read({"exchanges": exchanges, "recovery": recovery}).recovery
+    assert given == RecoverySettings(Backfill.LATE, 5.0, resume=604_800.0)
 
 
 def test_top_level_keys_are_a_closed_list() -> None:
@@ -326,7 +337,13 @@ def test_mistakes_in_an_exchange(lines: str, expected: str) -> None:
         ("{path: x}", "sinks.s: type is missing → add type: …"),
         ("", "sinks.s: a sink is a mapping → write type: jsonl and its settings"),
         ("{type: a, queue: 0}", "sinks.s.queue: a queue of 0 is no queue → write 1 or more"),
-        ("{type: a, when_full: spill}", "sinks.s.when_full: there is no policy 'spill' → one of drop_oldest, block"),
+        ("{type: a, batch: 0}", "sinks.s.batch: a batch of 0 is no batch → write 1 or more"),
+        ("{type: a, spill_limit: 0}", "sinks.s.spill_limit: 0 bytes hold nothing → write bytes"),
+        ("{type: a, linger: soon}", "sinks.s.linger: 'soon' is not a duration"),
+        (
+            "{type: a, when_full: split}",
+            "sinks.s.when_full: there is no policy 'split' → one of drop_oldest, block, conflate, spill",
+        ),
         ("{type: a, channels: [l2_book: {depth: 5}]}", "sinks.s.channels[0]: a sink's channel has no parameters"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,12 +20,12 @@ from tickwire.model.errors import (
     RateLimitedError,
     RequestRejectedError,
 )
-from tickwire.model.events import Trade
-from tickwire.model.quality import Gap, GapCause, Reconnected, Severity, Subscribed
+from tickwire.model.events import Quote, Trade
+from tickwire.model.health import HealthStatus
+from tickwire.model.quality import Gap, GapCause, Reconnected, Repair, Severity, Subscribed
 
 if TYPE_CHECKING:
     from conftest import Toy, ToyConnection
-
     from tickwire.run.feed import Feed
 
 THREE = ["SOL-USD", "BTC-USD", "ETH-USD"]
@@ -62,6 +63,45 @@ def test_frames_are_sent_at_the_declared_pace(toy: Toy) -> None:
     asyncio.run(main())
 
 
+def test_what_a_router_asks_for_anew_waits_its_turn_and_dies_with_its_connection(toy: Toy) -> None:
+    async def main() -> None:
+        toy.declare(public={"batch": 4, "frames_per_second": 4})
+        async with toy.feed(THREE, ["trades"]):
+            await toy.settle()
+            toy.last.give({"k": "again", "streams": ["trades:SOL_USD", "trades:BTC_USD", "trades:ETH_USD"]})
+            await toy.settle(0.49)
+            assert [message["streams"] for message in toy.last.said[1:]] == [["trades:SOL_USD"]]
+            await toy.settle(0.25)
+            assert toy.last.times == [0, 0.25, 0.5]
+            toy.last.end(1000, "bye")
+            await toy.settle(5)
+            assert toy.last.asked() == ["trades:SOL_USD", "trades:BTC_USD", "trades:ETH_USD"]
+            assert len(toy.last.said) == 1
+
+    asyncio.run(main())
+
+
+def test_an_answer_confirms_nothing_that_is_to_be_left_first(toy: Toy) -> None:
+    async def main() -> None:
+        toy.declare(public={"batch": 1, "frames_per_second": 4})
+        async with toy.feed(THREE[:1], ["trades"]) as feed:
+            await toy.settle()
+            # left and wanted again before its request was answered, and before the next frame may be sent
+            await feed.unsubscribe(THREE[:1], ["trades"])
+            await feed.subscribe(THREE[:1], ["trades"])
+            toy.last.give({"k": "ack", "streams": ["trades:SOL_USD"]})
+            await toy.settle(0.6)
+            assert [(message["op"], at) for message, at in zip(toy.last.said, toy.last.times, strict=True)] == [
+                ("sub", 0), ("unsub", 0.25), ("sub", 0.5),
+            ]  # fmt: skip
+            assert [str(one.state) for one in feed.status().values()] == ["pending"]
+            toy.last.give({"k": "ack", "streams": ["trades:SOL_USD"]})
+            await toy.settle()
+            assert [str(one.state) for one in feed.status().values()] == ["active"]
+
+    asyncio.run(main())
+
+
 def test_one_connection_carries_at_most_max_streams(toy: Toy) -> None:
     async def main() -> None:
         toy.declare(public={"max_streams": 4})
@@ -91,13 +131,13 @@ def test_each_kind_of_socket_has_connections_of_its_own(toy: Toy) -> None:
 
 def test_the_heartbeat_is_sent_as_declared_and_pongs_prove_nothing_else(toy: Toy) -> None:
     async def main() -> None:
-        toy.declare(public={"heartbeat": 15})
+        toy.declare(public={"heartbeat": 9})
         async with toy.feed():
             await toy.settle()
             toy.last.give({"k": "pong"})
-            await toy.settle(46)
+            await toy.settle(28)
             pings = [at for at, message in zip(toy.last.times, toy.last.said, strict=True) if message == {"op": "ping"}]
-            assert pings == [15, 30, 45]
+            assert pings == [9, 18, 27]
             assert toy.events == []
 
     asyncio.run(main())
@@ -116,6 +156,44 @@ def test_subscriptions_wait_for_the_login(toy: Toy) -> None:
     asyncio.run(main())
 
 
+def test_a_login_that_nobody_answers_ends_the_connection_after_ten_seconds_and_backs_off(
+    toy: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        toy.declare(public={"login": True})
+        async with toy.feed(credentials={"api_key": "k"}):
+            await toy.settle(9.99)
+            assert (toy.last.is_open, toy.last.said) == (True, [{"op": "login"}])
+            await toy.settle(0.01)
+            assert (toy.last.is_open, len(toy.dials)) == (False, 1)
+            assert caplog.messages == [
+                f"toy: toy public-1: the login was not answered within 10 s, attempt 1, next in {wait(caplog)} s"
+            ]
+            await toy.settle(0.5)
+            toy.last.give({"k": "login", "ok": True})
+            await toy.settle(9)
+            assert (len(toy.dials), toy.last.is_open) == (2, True)
+            assert toy.last.asked() == ["trades:SOL_USD"]
+
+    asyncio.run(main())
+
+
+def wait(caplog: pytest.LogCaptureFixture) -> str:
+    return caplog.messages[0].split()[-2]
+
+
+def test_unanswered_logins_are_not_forgiven(toy: Toy) -> None:
+    async def main() -> None:
+        toy.declare(public={"login": True})
+        async with toy.feed(credentials={"api_key": "k"}, backoff=BackoffPolicy(first=1, cap=60)):
+            await toy.settle(80)
+            waits = [after - before - 10 for before, after in zip(toy.dials, toy.dials[1:], strict=False)]
+            assert all(0.5 * 2**n <= one <= 2**n + 1e-6 for n, one in enumerate(waits)), waits
+            assert len(waits) >= 3
+
+    asyncio.run(main())
+
+
 async def until_refused(feed: Feed, toy: Toy) -> None:
     async with feed:
         await toy.settle()
@@ -126,11 +204,12 @@ async def until_refused(feed: Feed, toy: Toy) -> None:
 def test_a_refused_login_ends_the_feed_and_says_what_to_check(toy: Toy) -> None:
     async def main() -> None:
         toy.declare(public={"login": True})
-        feed = toy.feed(credentials={"api_key": "k"})
+        feed = toy.feed(credentials={"api_key": "A6EHwholekey"})
         with pytest.raises(AuthRejectedError) as raised:
             await until_refused(feed, toy)
         assert str(raised.value) == (
-            "toy refused the key (bad key) → check that the clock is right and that api_secret belongs to api_key"
+            "toy refused the key 'A6EH…' (bad key) → "
+            "check that the clock is right and that api_secret belongs to api_key"
         )
         assert len(toy.dials) == 1
 
@@ -182,6 +261,7 @@ def subscribing_fails(toy: Toy) -> None:
         pytest.param(let_subscribe_close, id="clean close right after subscribe"),
         pytest.param(one_trade_then_close, id="lost after one trade"),
         pytest.param(refuse(ConnectionLostError("cannot reach it")), id="not reached"),
+        pytest.param(refuse(ConnectionLostError("cannot reach it (name not resolved)")), id="name not resolved"),
         pytest.param(refuse(ExchangeUnavailableError("GET: 503")), id="upgrade refused"),
         pytest.param(subscribing_fails, id="subscribing fails"),
     ],
@@ -194,6 +274,19 @@ def test_every_way_to_end_backs_off_and_is_not_forgiven(toy: Toy, script: Callab
             assert 4 <= len(toy.dials) < 10
             waits = [after - before for before, after in zip(toy.dials, toy.dials[1:], strict=False)]
             assert all(0.25 * 2**number <= wait <= 0.5 * 2**number + 1e-6 for number, wait in enumerate(waits)), waits
+
+    asyncio.run(main())
+
+
+def test_the_wait_between_attempts_is_capped_and_never_the_same_for_all(toy: Toy) -> None:
+    async def main() -> None:
+        toy.refusal = ConnectionLostError("cannot reach it")
+        async with toy.feed(backoff=BackoffPolicy(first=1, cap=60)):
+            await toy.settle(3600)
+            late = [after - before for before, after in pairwise(toy.dials)][7:]
+            assert len(late) > 50
+            assert all(30 <= wait <= 60 + 1e-6 for wait in late), late
+            assert len({round(wait, 3) for wait in late}) > 10
 
     asyncio.run(main())
 
@@ -222,8 +315,8 @@ def test_pongs_and_answers_are_no_data_and_forgive_nothing(toy: Toy) -> None:
     async def main() -> None:
         toy.refusals.extend([ConnectionLostError("no")] * 4)
         async with toy.feed(backoff=BackoffPolicy(first=1, cap=60, stable=10)):
-            await toy.settle(60)
-            for _ in range(30):
+            await toy.settle(20)
+            for _ in range(15):
                 toy.last.give({"k": "pong"})
                 await toy.settle(1)
             toy.last.end(1000, "bye")
@@ -243,6 +336,19 @@ def test_retry_after_is_obeyed(toy: Toy) -> None:
             assert toy.dials == [0]
             await toy.settle(0.2)
             assert toy.dials == [0, 120]
+
+    asyncio.run(main())
+
+
+def test_a_refusal_that_a_transport_tells_of_late_is_obeyed_as_one_at_once(toy: Toy) -> None:
+    async def main() -> None:
+        async with toy.feed():
+            await toy.settle()
+            toy.last.end(429, "429", RateLimitedError("429", retry_after=120))
+            await toy.settle(119)
+            assert len(toy.dials) == 1
+            await toy.settle(20)
+            assert len(toy.dials) == 2
 
     asyncio.run(main())
 
@@ -337,7 +443,7 @@ def test_a_disconnection_is_logged_with_host_reason_attempt_and_wait(
         asyncio.run(main())
     first, second = caplog.messages
     assert first.startswith("toy: cannot reach wss://toy.example/ws (connection refused), attempt 1, next in ")
-    assert second.startswith("toy: connection to wss://toy.example/ws ended (1012 restart), attempt 2, next in ")
+    assert second.startswith("toy: connection to toy.example ended (1012 restart), attempt 2, next in ")
     assert 4 <= float(first.split()[-2]) <= 8
 
 
@@ -357,6 +463,42 @@ def test_an_exception_in_a_router_costs_one_frame_and_not_the_connection(
 
     asyncio.run(main())
     assert caplog.messages == ["toy public-1: a frame was dropped: KeyError: 'a bug of the plugin'"]
+
+
+def test_whole_batches_are_delivered_in_order_whatever_a_callback_does(toy: Toy) -> None:
+    async def main() -> None:
+        feed = toy.feed(channels=["trades", "l1_book"])
+
+        def raise_at_the_second(event: Trade) -> None:
+            if event.sequence == 2:
+                raise ValueError("a bug of the user")
+
+        feed.on(Trade, raise_at_the_second)
+        async with feed:
+            await toy.settle()
+            quote = {"k": "quote", "s": "SOL_USD"}
+            public = toy.connections[0]
+            public.give({"k": "many", "of": [trade(1), trade(2), trade(3), quote, trade(4)]})
+            market = [(type(event), getattr(event, "sequence", None)) for event in toy.seen(Trade, Quote)]
+            assert market == [(Trade, 1), (Trade, 2), (Trade, 3), (Quote, None), (Trade, 4)]
+
+    asyncio.run(main())
+
+
+def test_an_acknowledgement_is_not_an_error(toy: Toy, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with toy.feed() as feed:
+            await toy.settle()
+            toy.last.give({"k": "ack", "streams": ["trades:SOL_USD"]}, {"k": "ack", "streams": ["trades:SOL_USD"]})
+            assert [str(one.state) for one in feed.status().values()] == ["active"]
+            assert toy.events == []
+            for name in ("decode_errors_total", "unknown_frames_total"):
+                assert feed.metrics.total(name) == 0
+            assert (toy.last.is_open, feed.health.status) == (True, HealthStatus.HEALTHY)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(main())
+    assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
 
 
 def test_unknown_kinds_are_counted_by_kind_and_logged_once(toy: Toy, caplog: pytest.LogCaptureFixture) -> None:
@@ -416,6 +558,42 @@ def test_a_jump_of_the_connection_s_counter_is_a_gap_in_everything_that_flows_on
     asyncio.run(main())
 
 
+def test_what_a_plugin_found_to_be_incomplete_is_a_gap_of_that_alone(toy: Toy) -> None:
+    async def main() -> None:
+        async with toy.feed(["SOL-USD", "BTC-USD"], ["trades", "l2_book"]) as feed:
+            await toy.settle(1)
+            toy.last.give(trade(1))
+            toy.events.clear()
+            book = "l2_book:SOL_USD"
+            toy.last.give({"k": "missed", "streams": [book], "cause": "checksum", "why": "an audit found it wrong"})
+            synced = {symbol: one.is_synced for symbol, one in feed.books.items()}
+            assert synced == {"SOL-USD": False, "BTC-USD": True}
+            (gap,) = toy.seen(Gap)
+            found = (gap.symbol, gap.channel, gap.cause, gap.repair, gap.detail)
+            expected = ("SOL-USD", Channel.L2_BOOK, GapCause.CHECKSUM, Repair.RESYNC, "an audit found it wrong")
+            assert found == expected
+            toy.last.give({"k": "missed", "streams": [book], "why": "once more"})
+            assert len(toy.seen(Gap)) == 1
+            await toy.settle()
+            assert feed.books["SOL-USD"].is_synced
+            assert len(toy.dials) == 1
+
+    asyncio.run(main())
+
+
+def test_trades_that_a_plugin_missed_are_a_gap_until_the_next_one(toy: Toy) -> None:
+    async def main() -> None:
+        async with toy.feed(["SOL-USD"], ["trades"]):
+            await toy.settle()
+            toy.last.give({"k": "missed", "streams": ["trades:SOL_USD"], "why": "before anything came"})
+            toy.last.give(trade(1), {"k": "missed", "streams": ["trades:SOL_USD"], "why": "no overlap"}, trade(3))
+            assert [(one.cause, one.missing, one.ts_end is None) for one in toy.seen(Gap)] == [
+                (GapCause.SEQUENCE, None, True), (GapCause.SEQUENCE, 1, False)
+            ]  # fmt: skip
+
+    asyncio.run(main())
+
+
 def test_a_plugin_that_cannot_subscribe_is_a_disconnection_for_what_was_flowing(toy: Toy) -> None:
     async def main() -> None:
         async with toy.feed(["SOL-USD"], ["trades"]) as feed:
@@ -430,5 +608,14 @@ def test_a_plugin_that_cannot_subscribe_is_a_disconnection_for_what_was_flowing(
             toy.subscribe_error = None
             await toy.settle(1)
             assert toy.last.asked() == ["trades:SOL_USD", "trades:BTC_USD"]
+
+    asyncio.run(main())
+
+
+def test_a_router_counts_in_the_feed_s_metrics(toy: Toy) -> None:
+    async def main() -> None:
+        async with toy.feed() as feed:
+            await toy.settle()
+            assert [info.metrics for info in toy.informed] == [feed.metrics]
 
     asyncio.run(main())

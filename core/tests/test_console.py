@@ -1,9 +1,11 @@
 """Events as lines for people."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
+from tickwire.model.account import Balance, Fill, OrderStatus, OrderUpdate, Position
 from tickwire.model.channels import Channel
 from tickwire.model.events import (
     BookDelta,
@@ -136,6 +138,38 @@ def test_figures_are_lines(event: Event, expected: str) -> None:
     assert line.split()[2:] == expected.split()
 
 
+def order(status: OrderStatus, filled: float = 0.0, **more: Any) -> OrderUpdate[float]:
+    return OrderUpdate(*SOL, T0, "77", status, Side.SELL, 2.0, filled, **more)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (order(OrderStatus.NEW, price=98.5), "order SELL 98.5 × 2.0 new #77"),
+        (
+            order(OrderStatus.PARTIALLY_FILLED, 0.5, price=98.5),
+            "order SELL 98.5 × 2.0 0.5 filled partially filled #77",
+        ),
+        (
+            order(OrderStatus.REJECTED, reason="no margin"),
+            "order SELL – × 2.0 rejected (no margin) #77",
+        ),
+        (order(OrderStatus.FILLED, 2.0, order_type="market"), "order SELL market × 2.0 2.0 filled filled #77"),
+        (Fill(*SOL, T0, "9", "77", None, Side.BUY, 98.5, 0.5), "fill BUY 98.5 × 0.5 #77"),
+        (
+            Fill(*SOL, T0, "9", "77", None, Side.BUY, 98.5, 0.5, fee=-0.01, fee_asset="USDC"),
+            "fill BUY 98.5 × 0.5 fee -0.01 USDC #77",
+        ),
+        (Balance("backpack", None, None, T0, "USDC", 10.0, 7.5, 2.5), "balance USDC 10.0 free 7.5"),
+        (Position(*SOL, T0, -2.0, 98.5, unrealised_pnl=0.5), "pos -2.0 @ 98.5 pnl 0.5"),
+        (Position(*SOL, T0, 0.0), "pos 0.0 pnl –"),
+    ],
+)
+def test_account_events_are_lines(event: Event, expected: str) -> None:
+    (line,) = lines(event)
+    assert line.split()[2:] == expected.split()
+
+
 def test_a_figure_is_a_line_only_when_it_has_changed() -> None:
     later = [ticker(98.98, T0 + MS), ticker(98.97, T0 + 2 * MS), MarkPrice(*SOL, T0, 98.97), ticker(98.97, T0 + 3 * MS)]
     shown = lines(ticker(98.98), *later)
@@ -200,7 +234,28 @@ _HEADER = ("backpack", "SOL-USDC", None, T0, Channel.L2_BOOK, None, WARN)
             "GAP       l2_book: nothing came any more, 2.50 s long",
         ),
         (Resynced(*_HEADER, "g", 7, 302 * MS), "RESYNC    l2_book: in sync after 0.30 s"),
-        (Backfilled(*_HEADER, "g", 1212, is_complete=True), "BACKFILL  l2_book: 1,212 fetched, complete"),
+        (Backfilled(*_HEADER, "g", 1212, is_complete=True), "BACKFILL  l2_book: 1,212 trades fetched, complete"),
+        (
+            Gap(*_HEADER, "g", GapCause.SEQUENCE, T0, None, 1219, 1219, 1, Repair.RESYNC),
+            "GAP       l2_book: 1 update missing (1219), fetching a snapshot",
+        ),
+        (
+            Backfilled(*_HEADER, "g", 1, remaining=1204),
+            "BACKFILL  l2_book: 1 trade fetched, 1,204 still missing",
+        ),
+        (Backfilled(*_HEADER, "g", 2), "BACKFILL  l2_book: 2 trades fetched, some still missing"),
+        (
+            Stale(*_HEADER, None, 12_000 * MS, StaleAction.NONE),
+            "STALE     l2_book: waits 12.00 s, the exchange asked for fewer requests",
+        ),
+        (
+            Dropped(*_HEADER, "hot", "drop_oldest", 1, T0, T0),
+            "DROPPED   l2_book: 1 event did not reach hot (drop_oldest)",
+        ),
+        (
+            Reconnected(*_HEADER, "ws.x.org", "1006", 1, 2_000 * MS, 1),
+            "RECONNECT l2_book: ws.x.org after 2.00 s (1006), attempt 1, 1 subscription",
+        ),
         (
             Stale(*_HEADER, None, 9_000 * MS, StaleAction.RECONNECT),
             "STALE     l2_book: nothing for 9.00 s, reconnecting",
@@ -282,9 +337,20 @@ def test_the_summary_tells_repaired_unfilled_harmless_and_open_gaps_apart() -> N
         gap("e"),
     ]
     assert summary(*events) == (
-        "61.2 s · no events · 2 gaps repaired (longest 0.10 s) · 1 gap not filled · 1 gap without loss · 1 open · "
-        "nothing dropped"
+        "61.2 s · no events · 2 gaps repaired (longest 0.10 s) · 3 trades filled in · 1 gap not filled · "
+        "1 gap without loss · 1 open · nothing dropped"
     )
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, "1 trade"), (1212, "1,212 trades")])
+def test_the_summary_counts_what_a_backfill_brought(count: int, expected: str) -> None:
+    hole = gap("b", repair=Repair.BACKFILL), Backfilled(*_HEADER, "b", count, is_complete=True)
+    assert summary(*hole) == f"61.2 s · no events · 1 gap repaired · {expected} filled in · 0 open · nothing dropped"
+
+
+def test_the_summary_counts_what_was_filled_of_a_hole_that_stays() -> None:
+    hole = gap("b", repair=Repair.BACKFILL), Backfilled(*_HEADER, "b", 5, remaining=2), gap("b", T0 + 1, 2)
+    assert summary(*hole) == ("61.2 s · no events · 5 trades filled in · 1 gap not filled · 0 open · nothing dropped")
 
 
 def test_the_summary_counts_figures() -> None:
@@ -292,6 +358,14 @@ def test_the_summary_counts_figures() -> None:
     assert summary(*events, Liquidation(*SOL, T0, None, None, None, 1.0)) == (
         "61.2 s · 1 ticker · 1 candle · 1 mark price · 1 funding rate · 1 open interest figure · 1 liquidation · "
         "no gaps · nothing dropped"
+    )
+
+
+def test_the_summary_counts_account_events() -> None:
+    orders = [order(OrderStatus.NEW)] * 2
+    fill = Fill(*SOL, T0, "9", "77", None, Side.BUY, 98.5, 0.5)
+    assert summary(*orders, fill, Balance("backpack", None, None, T0, "USDC"), Position(*SOL, T0, 0.0)) == (
+        "61.2 s · 2 order updates · 1 fill · 1 balance · 1 position · no gaps · nothing dropped"
     )
 
 

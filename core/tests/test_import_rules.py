@@ -23,10 +23,13 @@ MAY_IMPORT = {
     "plugin": {"model"},
     "native": LOW,
     "feed": LOW,
-    "run": LOW | {"native", "feed"},
+    "store": {"model"},
+    "derive": {"model"},
+    "run": LOW | {"native", "feed", "store", "derive"},
+    "record": LOW | {"native", "feed", "store", "run"},
     "simulation": LOW,
     "testing": LOW | {"simulation"},
-    "cli": LOW | {"native", "feed", "run", "simulation", "testing"},
+    "cli": LOW | {"native", "feed", "store", "run", "record", "simulation", "testing"},
 }
 FORBIDDEN = {"model": {"pluggy", "cattrs", "aiohttp"}, "feed": {"pluggy", "cattrs", "aiohttp"}}
 HOME: dict[str, str] = tickwire._HOME  # type: ignore[attr-defined]

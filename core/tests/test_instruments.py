@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from tickwire import (
     Instrument,
     Instruments,
     InstrumentType,
+    OptionType,
     SizeUnit,
     SymbolError,
     SymbolParts,
@@ -118,3 +120,23 @@ def test_two_instruments_of_one_name_are_refused_and_nothing_changes(twin: Instr
     with pytest.raises(SymbolError, match=message):
         instruments.replace([SOL, twin])
     assert list(instruments) == [PERP]
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("BTC-USDT:USDT-PERP", "BTC-USDT-PERP"),
+        ("BTC-USDT-PERP", "BTC-USDT-PERP"),
+        ("BTC-USD:BTC-20261226-100000-C", "BTC-USD-20261226-100000-C"),
+        ("BTC-USD:BTC-PERP", "BTC-USD:BTC-PERP"),
+        ("BTC-USD:ETH-PERP", "BTC-USD:ETH-PERP"),
+        ("SOL-USDC:USDC", "SOL-USDC:USDC"),
+    ],
+)
+def test_a_contract_may_be_named_with_its_settle_currency(named: str, expected: str) -> None:
+    linear = Instrument.of("acme", "BTCUSDT", SymbolParts("BTC", "USDT", InstrumentType.PERP, "USDT"))
+    call = Instrument(
+        "acme", "BTC-USD-20261226-100000-C", "C", "BTC", "USD", InstrumentType.OPTION, "BTC", date(2026, 12, 26),
+        Decimal(100_000), OptionType.CALL,
+    )  # fmt: skip
+    assert Instruments([SOL, PERP, linear, call]).canonical(named) == expected

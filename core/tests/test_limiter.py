@@ -265,6 +265,29 @@ def test_a_gate_that_closes_while_others_wait_holds_them_too() -> None:
     asyncio.run(main())
 
 
+def test_whoever_waits_at_the_gate_is_told_for_how_long_and_nobody_else() -> None:
+    async def main() -> None:
+        office = Office(TEN_IN_A_MINUTE)
+        told: list[tuple[str, float]] = []
+
+        async def ask(name: str, weight: float) -> None:
+            async with office.limiter.spend(weight, on_gate=lambda seconds: told.append((name, seconds))):
+                pass
+
+        tasks = [asyncio.create_task(ask("sent", 10)), asyncio.create_task(ask("queued", 1))]
+        await office.clock.advance(50)
+        assert told == []
+        office.limiter.refuse(100)
+        await office.clock.advance(20)
+        tasks.append(asyncio.create_task(ask("late", 1)))
+        await office.clock.advance(20)
+        assert told == [("queued", 100), ("late", 80)]
+        await office.clock.advance(100)
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+
+
 def test_a_shorter_refusal_does_not_open_the_gate_earlier() -> None:
     limiter = Limiter(None, ManualClock())
     assert [limiter.refuse(30), limiter.refuse(5), limiter.refuse(40)] == [30, 30, 40]

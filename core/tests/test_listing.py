@@ -21,7 +21,6 @@ from tickwire.model.quality import ListingChange, ListingKind, Severity, Unsubsc
 
 if TYPE_CHECKING:
     from conftest import Toy
-
     from tickwire.run.feed import Feed
 
 

@@ -90,18 +90,20 @@ class ProxyServer:
     manner: str = "honest"
     port: int = 0
     asked: list[str] = attrs.field(factory=list)
-    _open: set[asyncio.Task[None]] = attrs.field(factory=set)
+    _open: dict[asyncio.Task[None], asyncio.StreamWriter] = attrs.field(factory=dict)
 
     def url(self, scheme: str, user: str = "") -> str:
         return f"{scheme}://{f'{user}@' if user else ''}127.0.0.1:{self.port}"
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(asyncio.create_task(self._handle(reader, writer)))
+        self._open[asyncio.create_task(self._handle(reader, writer))] = writer
 
     async def leave(self) -> None:
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+        for writer in self._open.values():  # a task that was cancelled before its first step has closed nothing
+            await _close(writer)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -117,9 +119,7 @@ class ProxyServer:
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            await _close(writer)
 
     async def _socks5(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         methods = await reader.readexactly((await reader.readexactly(1))[0])
@@ -197,9 +197,13 @@ class ProxyServer:
         try:
             await asyncio.gather(_pump(reader, back), _pump(there, writer))
         finally:
-            back.close()
-            with suppress(OSError):
-                await back.wait_closed()
+            await _close(back)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -218,6 +222,8 @@ async def proxying(proxy: ProxyServer) -> AsyncIterator[ProxyServer]:
     try:
         yield proxy
     finally:
+        for _ in range(5):  # asyncio loses whom it has just accepted when the server closes before he is handed over
+            await asyncio.sleep(0)
         server.close()
         await proxy.leave()
 

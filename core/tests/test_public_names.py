@@ -27,12 +27,17 @@ def stub_names(stub: Path) -> dict[str, str]:
     return found
 
 
+def test_the_kit_s_table_of_names_equals_its_stub() -> None:
+    table = {name: f"tickwire.{module}" for name, module in import_module("tickwire.testing")._HOME.items()}
+    assert table == stub_names(PACKAGE / "testing" / "__init__.pyi")
+
+
 def test_the_table_of_names_equals_the_stub() -> None:
     table = {name: f"tickwire.{module}" for name, module in tickwire._HOME.items()}  # type: ignore[attr-defined]
     assert table == stub_names(PACKAGE / "__init__.pyi")
 
 
-@pytest.mark.parametrize("package", ["tickwire", "tickwire.native", "tickwire.plugin"])
+@pytest.mark.parametrize("package", ["tickwire", "tickwire.native", "tickwire.plugin", "tickwire.testing"])
 def test_every_public_name_resolves(package: str) -> None:
     module = import_module(package)
     assert module.__all__
@@ -74,7 +79,7 @@ def test_a_name_of_the_model_imports_no_network_or_plugin_library(name: str) -> 
 def test_every_module_with_all_defines_what_it_names() -> None:
     for path in PACKAGE.rglob("*.py"):
         relative = path.relative_to(PACKAGE.parent).with_suffix("")
-        if "__init__" in relative.parts or "__main__" in relative.parts:
+        if {"__init__", "__main__", "_template"} & set(relative.parts):  # the template's files are no modules yet
             continue
         assigned = {t.id for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)
                     for t in node.targets if isinstance(t, ast.Name)}  # fmt: skip

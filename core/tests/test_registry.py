@@ -393,4 +393,6 @@ def test_core_itself_is_installed_and_works() -> None:
     assert core == [
         ("builtin_sinks", PluginStatus.LOADED, "tickwire"),
         ("defaults", PluginStatus.LOADED, "tickwire"),
+        ("recorder", PluginStatus.LOADED, "recorder"),
+        ("replayer", PluginStatus.LOADED, "replayer"),
     ]

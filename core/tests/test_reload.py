@@ -17,18 +17,20 @@ import pytest
 
 from tickwire.model.errors import ConfigError, TickwireError
 from tickwire.model.events import Trade
+from tickwire.model.instruments import Instrument
 from tickwire.model.quality import ListingChange, Subscribed, Unsubscribed
 from tickwire.model.stored import Record
 from tickwire.plugin.hookspecs import hookimpl
 from tickwire.plugin.info import SinkInfo
 from tickwire.plugin.registry import Registry
-from tickwire.run.changes import Changes
+from tickwire.run.changes import Changes, changes_between
 from tickwire.run.config import config_from
 from tickwire.run.runner import Runner
 from tickwire.run.settings import Config
 
 FILE = Path(__file__).parent / "scripted" / "tickwire_scripted.py"
 RECORDS: dict[str, list[Record]] = {}
+LISTS: dict[str, list[tuple[str, int]]] = {}
 
 
 @attrs.frozen
@@ -51,6 +53,9 @@ class KeepSink:
 
     async def close(self) -> None: ...
 
+    def see_instruments(self, exchange: str, instruments: Sequence[Instrument], now: int) -> None:
+        LISTS.setdefault(self._options.to, []).append((exchange, len(instruments)))
+
 
 class KeepPlugin:
     @hookimpl
@@ -72,6 +77,7 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tests_keep_sink", sys.modules[__name__])
     monkeypatch.setitem(sys.modules, "tickwire_scripted", scripted())
     RECORDS.clear()
+    LISTS.clear()
 
 
 def entry(*symbols: str, **more: Any) -> dict[str, Any]:
@@ -173,6 +179,17 @@ def test_what_cannot_be_changed_in_place_restarts_that_feed_alone() -> None:
     while_running(config({"x": entry("AAA-USD"), "y": entry("BBB-USD")}), act)
     assert coverage("a").count("Subscribed AAA-USD") == 2
     assert coverage("a").count("Subscribed BBB-USD") == 1
+
+
+def test_a_sink_that_comes_later_is_told_of_instruments_too() -> None:
+    async def act(runner: Runner) -> None:
+        await trades("a", "AAA-USD")
+        sinks = {name: {"type": "keep", "to": name} for name in "ab"}
+        await runner.reload(config({"x": entry("AAA-USD")}, sinks))
+
+    one = while_running(config({"x": entry("AAA-USD")}), act)
+    told = [("scripted", len(one.feeds[0].instruments))]
+    assert {"a": told, "b": told} == LISTS
 
 
 def test_sinks_come_go_and_change_and_no_event_is_lost_between(tmp_path: Path) -> None:
@@ -335,3 +352,8 @@ def test_a_selector_is_told_what_it_came_to() -> None:
 
     while_running(config({"x": entry("*-USD", "!AAA-*")}), act, said)
     assert said == ["x: 1 of 2 instruments, 1 subscriptions"]
+
+
+def test_another_number_of_connections_starts_the_feed_again() -> None:
+    changes = changes_between(config({"x": entry("AAA-USD")}), config({"x": entry("AAA-USD", connections=2)}))
+    assert changes.lines() == ["exchanges.x: started again, since connections cannot be changed while it runs"]

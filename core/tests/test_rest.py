@@ -7,7 +7,7 @@ import inspect
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -67,14 +67,25 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
 async def speaking(raw: bytes) -> AsyncIterator[str]:
     """Answer any connection's first bytes with ``raw`` and close it; gives the base URL."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(raw)
-        writer.close()
+    handling: list[asyncio.Task[None]] = []
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await reader.read(1)
+            writer.write(raw)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handling.append(asyncio.create_task(answer(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for _ in range(5):  # asyncio loses whom it has just accepted when the server closes before he is handed over
+            await asyncio.sleep(0)
+    await asyncio.gather(*handling)
 
 
 def answering(status: int = 200, body: bytes = b"{}", **headers: str) -> Handler:
@@ -392,6 +403,12 @@ def test_what_is_no_url_is_the_users_to_edit(url: str) -> None:
         assert str(error) == f"'{url}/api/v1/depth' is not a URL → write https://host or wss://host"
 
     run(main())
+
+
+def test_a_query_inside_the_path_is_in_no_message_either() -> None:
+    request = Request("GET", "/orders?signature=hunter2&x=1")
+    error = status_error(request, Response(503, {}, b"busy", 0), 0)
+    assert (str(request), str(error)) == ("GET /orders", "GET /orders: 503 busy")
 
 
 def test_no_message_shows_the_query() -> None:

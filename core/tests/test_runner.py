@@ -21,6 +21,7 @@ from tickwire.model.errors import (
     TickwireError,
 )
 from tickwire.model.events import Trade
+from tickwire.model.instruments import Instrument
 from tickwire.model.stored import Record
 from tickwire.plugin.hookspecs import hookimpl
 from tickwire.plugin.info import SinkInfo
@@ -76,6 +77,7 @@ class ListPlugin:
     def tickwire_sinks(self) -> list[SinkInfo]:
         return [
             SinkInfo("list", ListOptions, "tests_list_sink:ListSink"),
+            SinkInfo("listed", ListOptions, "tests_list_sink:InstrumentListSink"),
             SinkInfo("bad", ListOptions, "builtins:repr"),
             SinkInfo("worse", ListOptions, "json:loads"),
         ]
@@ -228,6 +230,26 @@ def test_a_stuck_sink_does_not_keep_a_stopped_run_from_ending_and_its_loss_is_co
     assert seconds < 2
 
 
+def test_what_one_sink_still_has_to_write_is_not_safe() -> None:
+    sinks = {"stuck": {"type": "list", "to": "stuck", "waits": True}, "a": {"type": "list", "to": "a"}}
+    one = runner({"x": entry("AAA-USD")}, sinks)
+
+    async def main() -> list[int]:
+        GATE.append(asyncio.Event())
+        stop = asyncio.Event()
+        running = asyncio.create_task(one.run(stop))
+        await until("a", 3)
+        safe = [one._safe()]
+        GATE[0].set()
+        await until("stuck", 3)
+        safe.append(one._safe())
+        stop.set()
+        await running
+        return safe
+
+    assert asyncio.run(main()) == [0, 4]
+
+
 def test_without_sinks_events_go_to_the_console_and_a_line_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     one = runner({"x": entry("AAA-USD")}, {}, said)
@@ -343,3 +365,26 @@ def test_a_key_that_is_a_plugins_name_pins_it() -> None:
 def test_a_factory_that_gives_no_sink_is_the_plugins_fault(type: str, message: str) -> None:
     with pytest.raises(PluginContractError, match=message):
         runner({"scripted": {"symbols": ["A-B"]}}, {"s": {"type": type}})
+
+
+class InstrumentListSink(ListSink):
+    """Keeps the lists of instruments too."""
+
+    async def open(self) -> None:
+        LISTS.clear()
+
+    def see_instruments(self, exchange: str, instruments: Sequence[Instrument], now: int) -> None:
+        LISTS.append((exchange, [one.symbol for one in instruments]))
+
+
+LISTS: list[tuple[str, list[str]]] = []
+
+
+def test_a_sink_that_stores_instruments_is_told_what_each_exchange_lists() -> None:
+    one = runner(
+        {"x": entry("AAA-USD", trades=5)},
+        {"a": {"type": "list", "to": "a"}, "i": {"type": "listed", "to": "i"}},
+    )
+    run(one, ("a", 5))
+    assert [exchange for exchange, _ in LISTS] == ["scripted"]
+    assert LISTS[0][1] == [instrument.symbol for instrument in one.feeds[0].instruments]

@@ -58,7 +58,7 @@ exchanges:
     endpoints: {rest: [https://a, https://b], websocket: {public: wss://c, private: [wss://d, wss://e]}}
 sinks:
   a: {type: jsonl, path: data, channels: [trades, QUALITY], queue: "${QUEUE:-50}", when_full: block}
-  b: {type: console, json: true}
+  b: {type: console, json: true, process: [candles: {interval: 1m}, throttle: {every: 1s, channels: [trades]}]}
 """
 
 
@@ -109,6 +109,7 @@ def entry(lines: str) -> str:
         (top("sinks: {s: {type: jsonl, path: x, queue: 0}}"), "$.sinks.s.queue"),
         (top("sinks: {s: {type: jsonl, path: x, when_full: wait}}"), "$.sinks.s.when_full"),
         (top("sinks: {s: {type: console, colour: red}}"), "$.sinks.s"),
+        (top("sinks: {s: {type: console, process: [candles: {every: 1m}]}}"), "$.sinks.s.process"),
     ],
 )
 def test_what_is_refused_is_refused(text: str, path: str) -> None:

@@ -24,11 +24,10 @@ from tickwire.model.errors import (
 from tickwire.model.events import BookDelta, BookSnapshot, SnapshotCause, Trade
 from tickwire.model.quality import Event, Gap, GapCause, Resynced, Subscribed, Unsubscribed, UnsubscribeReason
 from tickwire.model.sequence import SequenceRule
-from tickwire.plugin.info import BookFeed, BookStart
+from tickwire.plugin.info import BookFeed, BookStart, Checksum
 
 if TYPE_CHECKING:
     from conftest import Toy, ToyConnection
-
     from tickwire.run.feed import Feed
 
 BOOK = {"b": [[10, 1]], "a": [[11, 1]]}
@@ -53,8 +52,11 @@ async def until_it_ends(feed: Feed, toy: Toy, message: dict[str, Any]) -> None:
         await feed.wait()
 
 
-def socket_start(toy: Toy) -> None:
-    toy.declare(book=BookFeed(BookStart.SOCKET, SequenceRule.CONSECUTIVE))
+over_the_socket = pytest.mark.parametrize("start", [BookStart.SOCKET, BookStart.SYNCED], ids=str)
+
+
+def socket_start(toy: Toy, start: BookStart) -> None:
+    toy.declare(book=BookFeed(start, SequenceRule.CONSECUTIVE))
 
 
 def states(feed: Feed) -> dict[str, SubscriptionState]:
@@ -74,7 +76,7 @@ def test_wanted_then_pending_then_active(toy: Toy) -> None:
             assert states(feed) == dict.fromkeys(["SOL-USD trades", "BTC-USD trades"], SubscriptionState.PENDING)
             toy.last.give({"k": "ack", "streams": ["trades:SOL_USD"]}, trade(1, "BTC"))
             assert states(feed) == dict.fromkeys(["SOL-USD trades", "BTC-USD trades"], SubscriptionState.ACTIVE)
-            assert toy.names() == ["Subscribed SOL-USD trades", "Subscribed BTC-USD trades", "Trade BTC-USD"]
+            assert toy.names() == ["Subscribed BTC-USD trades", "Trade BTC-USD"]
 
     asyncio.run(main())
 
@@ -117,7 +119,7 @@ def test_a_refused_book_is_not_brought_into_sync(toy: Toy) -> None:
         async with toy.feed(["SOL-USD", "BTC-USD"], ["l2_book"]) as feed:
             await toy.settle()
             toy.last.give({"k": "no", "streams": ["l2_book:SOL_USD"], "why": "halted"})
-            await toy.settle(60)
+            await toy.settle(29)
             assert [request.params["symbol"] for request in toy.requests if request.path == "/book"] == ["BTC_USD"]
             assert states(feed)["SOL-USD l2_book"] is SubscriptionState.REFUSED
             assert toy.names() == [
@@ -260,9 +262,14 @@ def test_an_exchange_that_cannot_be_read_at_start_is_tried_again(toy: Toy, caplo
     ]
 
 
-def test_retry_after_is_obeyed_while_loading_the_instruments(toy: Toy) -> None:
+@pytest.mark.parametrize(
+    "error", [RateLimitedError("429", retry_after=90), ExchangeUnavailableError("503", retry_after=90)], ids=str
+)
+def test_retry_after_is_obeyed_while_loading_the_instruments(
+    toy: Toy, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main() -> None:
-        toy.answers.append(RateLimitedError("429", retry_after=90))
+        toy.answers.append(error)
         async with toy.feed():
             await toy.settle(89)
             assert len(toy.requests) == 1
@@ -270,6 +277,7 @@ def test_retry_after_is_obeyed_while_loading_the_instruments(toy: Toy) -> None:
             assert len(toy.requests) == 2
 
     asyncio.run(main())
+    assert caplog.messages[-1] == f"toy: {error}, attempt 1, next in 90.0 s"
 
 
 @pytest.mark.parametrize(
@@ -402,6 +410,26 @@ def test_a_gap_resyncs_that_instrument_only_and_drops_no_socket(toy: Toy) -> Non
     asyncio.run(main())
 
 
+def test_a_checksum_that_differs_resyncs_that_book(toy: Toy) -> None:
+    async def main() -> None:
+        toy.declare(book=BookFeed(BookStart.REST, SequenceRule.CONSECUTIVE, checksum=Checksum(10)))
+        async with toy.feed(channels=["l2_book"]) as feed:
+            await toy.settle(1)
+            toy.last.give(delta(101, crc=0), delta(102, crc=7))  # the toy's own digest is always 0
+            assert feed.books["SOL-USD"].best_bid is None
+            toy.sequence = 103
+            await toy.settle()
+            toy.last.give(delta(104, crc=0))
+            assert toy.names()[1:] == [
+                "BookSnapshot SOL-USD", "BookDelta SOL-USD", "Gap SOL-USD l2_book", "BookSnapshot SOL-USD",
+                "Resynced SOL-USD l2_book", "BookDelta SOL-USD",
+            ]  # fmt: skip
+            assert [gap.cause for gap in toy.seen(Gap)] == [GapCause.CHECKSUM]
+            assert len(toy.dials) == 1
+
+    asyncio.run(main())
+
+
 def test_a_book_lost_again_and_again_does_not_storm_the_exchange(toy: Toy) -> None:
     async def main() -> None:
         async with toy.feed(["SOL-USD"], ["l2_book"]) as feed:
@@ -494,9 +522,10 @@ def test_after_a_reconnect_a_book_is_resynced_under_its_gap(toy: Toy) -> None:
 # books, snapshot over the socket
 
 
-def test_a_gap_asks_anew_for_that_book_on_the_same_socket(toy: Toy) -> None:
+@over_the_socket
+def test_a_gap_asks_anew_for_that_book_on_the_same_socket(toy: Toy, start: BookStart) -> None:
     async def main() -> None:
-        socket_start(toy)
+        socket_start(toy, start)
         async with toy.feed(["SOL-USD", "BTC-USD"], ["l2_book"]) as feed:
             await toy.settle()
             toy.last.give(snap(100), snap(100, "BTC"), delta(103))
@@ -514,9 +543,10 @@ def test_a_gap_asks_anew_for_that_book_on_the_same_socket(toy: Toy) -> None:
     asyncio.run(main())
 
 
-def test_a_second_gap_right_after_a_resync_is_resynced_too(toy: Toy) -> None:
+@over_the_socket
+def test_a_second_gap_right_after_a_resync_is_resynced_too(toy: Toy, start: BookStart) -> None:
     async def main() -> None:
-        socket_start(toy)
+        socket_start(toy, start)
         async with toy.feed(["SOL-USD"], ["l2_book"]) as feed:
             await toy.settle()
             toy.last.give(snap(100))
@@ -531,9 +561,10 @@ def test_a_second_gap_right_after_a_resync_is_resynced_too(toy: Toy) -> None:
     asyncio.run(main())
 
 
-def test_a_gap_in_the_very_next_frame_is_resynced_too(toy: Toy) -> None:
+@over_the_socket
+def test_a_gap_in_the_very_next_frame_is_resynced_too(toy: Toy, start: BookStart) -> None:
     async def main() -> None:
-        socket_start(toy)
+        socket_start(toy, start)
         async with toy.feed(["SOL-USD"], ["l2_book"]):
             await toy.settle()
             toy.last.give(snap(100), delta(105))
@@ -546,9 +577,10 @@ def test_a_gap_in_the_very_next_frame_is_resynced_too(toy: Toy) -> None:
     asyncio.run(main())
 
 
-def test_a_server_whose_books_are_always_wrong_is_not_stormed(toy: Toy) -> None:
+@over_the_socket
+def test_a_server_whose_books_are_always_wrong_is_not_stormed(toy: Toy, start: BookStart) -> None:
     async def main() -> None:
-        socket_start(toy)
+        socket_start(toy, start)
 
         def answer(connection: ToyConnection, message: dict[str, Any]) -> None:
             if message["op"] == "sub":
@@ -562,9 +594,10 @@ def test_a_server_whose_books_are_always_wrong_is_not_stormed(toy: Toy) -> None:
     asyncio.run(main())
 
 
-def test_a_server_that_begins_to_give_crossed_books_only_is_not_stormed(toy: Toy) -> None:
+@over_the_socket
+def test_a_server_that_begins_to_give_crossed_books_only_is_not_stormed(toy: Toy, start: BookStart) -> None:
     async def main() -> None:
-        socket_start(toy)
+        socket_start(toy, start)
 
         def answer(connection: ToyConnection, message: dict[str, Any]) -> None:
             if message["op"] == "sub":
@@ -580,9 +613,10 @@ def test_a_server_that_begins_to_give_crossed_books_only_is_not_stormed(toy: Toy
     asyncio.run(main())
 
 
-def test_a_crossed_snapshot_from_the_socket_is_asked_for_again(toy: Toy) -> None:
+@over_the_socket
+def test_a_crossed_snapshot_from_the_socket_is_asked_for_again(toy: Toy, start: BookStart) -> None:
     async def main() -> None:
-        socket_start(toy)
+        socket_start(toy, start)
         async with toy.feed(["SOL-USD"], ["l2_book"]) as feed:
             await toy.settle()
             toy.last.give({**snap(100), "b": [[50, 1]]})
@@ -594,9 +628,12 @@ def test_a_crossed_snapshot_from_the_socket_is_asked_for_again(toy: Toy) -> None
     asyncio.run(main())
 
 
-def test_a_snapshot_that_never_comes_is_asked_for_again(toy: Toy, caplog: pytest.LogCaptureFixture) -> None:
+@over_the_socket
+def test_a_snapshot_that_never_comes_is_asked_for_again(
+    toy: Toy, start: BookStart, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main() -> None:
-        socket_start(toy)
+        socket_start(toy, start)
         async with toy.feed(["SOL-USD"], ["l2_book"]):
             await toy.settle(31)
             assert toy.last.asked() == ["l2_book:SOL_USD"] * 2
@@ -611,7 +648,7 @@ def test_where_every_frame_is_a_book_nothing_is_asked(toy: Toy) -> None:
         async with toy.feed(["SOL-USD"], ["l2_book"]):
             await toy.settle()
             toy.last.give(snap(100), {**snap(101), "b": [[50, 1]]}, snap(102))
-            await toy.settle(60)
+            await toy.settle(29)
             assert [type(event) for event in toy.events] == [Subscribed, BookSnapshot, Gap, BookSnapshot, Resynced]
             assert (len(toy.last.said), len(toy.requests)) == (1, 1)
 

@@ -76,7 +76,7 @@ class Hearing:
     def __init__(self) -> None:
         self.heard: list[Any] = []
 
-    def push(self, payload: bytes) -> None:
+    def push(self, payload: bytes, channel: Channel | None, native: str | None) -> None:
         self.heard.append(json.loads(payload))
 
 

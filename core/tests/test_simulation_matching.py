@@ -16,6 +16,14 @@ class Tape:
 
     matches: list[tuple[int, int, int, int, bool]] = field(default_factory=list)
     levels: list[tuple[bool, int, int]] = field(default_factory=list)
+    placements: list[tuple[int, bool, int, int]] = field(default_factory=list)
+    reductions: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def placed(self, number: int, is_bid: bool, tick: int, lots: int) -> None:
+        self.placements.append((number, is_bid, tick, lots))
+
+    def reduced(self, number: int, lots: int, left: int) -> None:
+        self.reductions.append((number, lots, left))
 
     def matched(self, tick: int, lots: int, buyer: int, seller: int, buyer_is_taker: bool) -> None:
         self.matches.append((tick, lots, buyer, seller, buyer_is_taker))
@@ -116,6 +124,7 @@ def test_every_lot_rests_was_traded_or_was_taken_back(acts: list[tuple[str, bool
             elif order.lots > 1:
                 taken_back += order.lots // 2
                 engine.reduce(order, order.lots // 2)
+    assert sum(lots for _, lots, _ in tape.reductions) == taken_back
     traded = sum(lots for _, lots, *_ in tape.matches)
     assert placed == engine.bids.volume + engine.asks.volume + taken_back + 2 * traded
 
@@ -135,3 +144,33 @@ def test_told_levels_are_the_sums_of_the_orders(acts: list[tuple[str, bool, int,
     assert {level: lots for level, lots in told.items() if lots} == sums
     assert list(engine.bids) == sorted(((t, n) for (bid, t), n in sums.items() if bid), reverse=True)
     assert list(engine.asks) == sorted((t, n) for (bid, t), n in sums.items() if not bid)
+
+
+@given(ACTS)
+def test_an_order_is_told_before_its_matches_and_a_reduction_with_what_is_left(
+    acts: list[tuple[str, bool, int, int, int]],
+) -> None:
+    tape = Tape()
+    engine = MatchingEngine(tape)
+    left: dict[int, int] = {}
+    for kind, is_bid, tick, lots, pick in acts:
+        told = len(tape.matches)
+        if kind in ("limit", "market") or not engine.orders:
+            engine.limit(is_bid, tick, lots)
+            number, *placed = tape.placements[-1]
+            assert placed == [is_bid, tick, lots]
+            left[number] = lots
+        else:
+            order = engine.orders[pick % len(engine.orders)]
+            if kind == "reduce" and order.lots > 1:
+                engine.reduce(order, 1)
+            else:
+                engine.cancel(order)
+            number, less, rest = tape.reductions[-1]
+            assert (number, rest) == (order.number, left[number] - less)
+            left[number] = rest
+        for _, size, buyer, seller, _ in tape.matches[told:]:
+            left[buyer] -= size
+            left[seller] -= size
+    resting = {order.number: order.lots for order in engine.orders}
+    assert {number: lots for number, lots in left.items() if lots} == resting

@@ -4,20 +4,26 @@ import asyncio
 import io
 import json
 import os
+import random
+import resource
+import subprocess
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+import zstandard
 
 from tickwire.model.clock import ManualClock
-from tickwire.model.errors import ConfigError, TickwireError
+from tickwire.model.errors import ConfigError, OutputClosedError, RetryableError, TickwireError
 from tickwire.model.events import Side, Trade
 from tickwire.model.quality import Dropped, Event
 from tickwire.model.stored import Record, decode_event, encode_record
 from tickwire.plugin.protocols import Sink
 from tickwire.run.delivery import Delivery
+from tickwire.run.durations import Duration
 from tickwire.run.off_loop import OffLoop
 from tickwire.run.report import SinkFailure
 from tickwire.run.run_id import new_run_id
@@ -107,6 +113,103 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
         written(JsonLinesSink(JsonLinesOptions(str(tmp_path / "full.jsonl"))), [record(1)])
 
 
+def unpacked(file: Path) -> bytes:
+    with file.open("rb") as packed:
+        return bytes(zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True).read())
+
+
+def lines_of(*numbers: int) -> bytes:
+    return b"".join(encode_record(record(number)) + b"\n" for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("path", "file"), [("b.jsonl", "b.jsonl.zst"), ("b.jsonl.zst", "b.jsonl.zst"), ("a.d/", "a.d/events.jsonl.zst")]
+)
+def test_compressed_batches_are_frames_of_one_file_that_any_zstd_reads(tmp_path: Path, path: str, file: str) -> None:
+    options = JsonLinesOptions(os.path.join(tmp_path, path), compress="zstd")
+    written(JsonLinesSink(options), [record(1), record(2)], [record(3)])
+    written(JsonLinesSink(options), [record(4)])
+    assert unpacked(tmp_path / file) == lines_of(1, 2, 3, 4)
+
+
+def test_a_frame_torn_at_any_byte_is_cut_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "x.jsonl.zst"
+    options = JsonLinesOptions(str(file), compress="zstd")
+    written(JsonLinesSink(options), [record(1)])
+    first = file.stat().st_size
+    written(JsonLinesSink(options), [record(2)])
+    whole = file.read_bytes()
+    for cut in range(first, len(whole)):
+        file.write_bytes(whole[:cut])
+        written(JsonLinesSink(options), [record(3)])
+        assert unpacked(file) == lines_of(1, 3)
+    assert f"ends in {len(whole) - 1 - first} torn bytes, of a crash perhaps: cut" in caplog.text
+
+
+def test_what_is_rotated_goes_by_the_time_of_arrival(tmp_path: Path) -> None:
+    def at(number: int, second: int) -> Record:
+        trade = Trade("acme", "SOL-USDC", 5, second * 1_000_000_000, 1.5, 1.0, None, str(number))
+        return Record(trade, "RUN", number, str(number))
+
+    sink = JsonLinesSink(JsonLinesOptions(str(tmp_path / "x.jsonl"), rotate=Duration(60.0)))
+    written(sink, [at(1, 0), at(2, 59), at(3, 60)], [at(4, 119), at(5, 58), at(6, 86_400)])
+    found = {
+        file.name: [json.loads(line)["ordinal"] for line in file.read_bytes().splitlines()]
+        for file in tmp_path.iterdir()
+    }
+    assert found == {
+        "x-19700101T0000Z.jsonl": [1, 2],
+        "x-19700101T0001Z.jsonl": [3, 4, 5],  # what comes late stands in the file of its arrival
+        "x-19700102T0000Z.jsonl": [6],
+    }
+
+
+@pytest.mark.parametrize("compress", [None, "zstd"])
+@pytest.mark.parametrize("rotate", [None, Duration(1.0)])
+def test_a_batch_that_does_not_fit_is_written_once_when_it_does(
+    tmp_path: Path, compress: Literal["zstd"] | None, rotate: Duration | None
+) -> None:
+    sink = JsonLinesSink(JsonLinesOptions(str(tmp_path / "x.jsonl"), compress, rotate))
+    rng = random.Random(1)
+    wide = Trade("acme", rng.randbytes(9000).hex(), 5, 2_000_000_000, 1.5, 1.0)
+    batch = [record(2), Record(wide, "RUN", 3, "3"), record(4)]
+
+    async def main() -> None:
+        await sink.open()
+        await sink.write([record(1)])
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+        try:
+            for _ in range(2):  # as a delivery does: close, open, and the same batch again
+                with pytest.raises(RetryableError, match=r"cannot write .*: File too large → make room"):
+                    await sink.write(batch)
+                await sink.close()
+                await sink.open()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        await sink.write(batch)
+        await sink.close()
+
+    asyncio.run(main())
+    content = b"".join(map(unpacked if compress else Path.read_bytes, sorted(tmp_path.iterdir())))
+    assert sorted(json.loads(line)["ordinal"] for line in content.splitlines()) == [1, 2, 3, 4]
+
+
+def test_a_record_that_cannot_be_written_leaves_no_part_of_its_batch(tmp_path: Path) -> None:
+    poison = Record(Trade("acme", "SOL-USDC", 1.5, 6, 1.0, 1.0), "RUN", 2, "2")  # type: ignore[arg-type]
+    sink = JsonLinesSink(JsonLinesOptions(str(tmp_path / "x.jsonl")))
+
+    async def main() -> None:
+        await sink.open()
+        with pytest.raises(TypeError, match=r"ts_event is 1\.5"):
+            await sink.write([record(1), poison])
+        await sink.write([record(3)])
+        await sink.close()
+
+    asyncio.run(main())
+    assert (tmp_path / "x.jsonl").read_bytes() == lines_of(3)
+
+
 # console
 def test_the_console_prints_lines_or_json() -> None:
     for is_json in (False, True):
@@ -119,7 +222,7 @@ def test_the_console_prints_lines_or_json() -> None:
 def test_the_console_tells_a_closed_pipe() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "w") as out, pytest.raises(BrokenPipeError):
+    with open(writing, "w") as out, pytest.raises(OutputClosedError):
         written(ConsoleSink(ConsoleOptions(), out), [record(1)])
 
 
@@ -186,7 +289,7 @@ def test_call_names_a_module_and_a_function() -> None:
 
 
 def test_core_declares_its_sinks() -> None:
-    assert [info.type for info in tickwire_sinks()] == ["console", "jsonl", "callback"]
+    assert [info.type for info in tickwire_sinks()] == ["console", "jsonl", "parquet", "callback"]
 
 
 def test_a_run_id_is_a_ulid() -> None:
@@ -205,6 +308,62 @@ def test_an_error_beside_the_loop_reaches_the_caller() -> None:
         thread.close()
 
     asyncio.run(main())
+
+
+def test_after_it_was_closed_a_call_begins_anew() -> None:
+    async def main() -> None:
+        thread = OffLoop("x")
+        first = await thread.call(threading.current_thread)
+        thread.close()
+        thread.close()
+        second = await thread.call(threading.current_thread)
+        thread.close()
+        assert first is not second
+        first.join(10)
+        second.join(10)
+        assert not first.is_alive()
+        assert not second.is_alive()
+
+    asyncio.run(main())
+
+
+def test_between_calls_the_thread_is_about_its_own_business() -> None:
+    async def main() -> None:
+        ticks: asyncio.Queue[threading.Thread] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def tick() -> None:
+            loop.call_soon_threadsafe(ticks.put_nowait, threading.current_thread())
+
+        thread = OffLoop("x", tick=tick)
+        own = await thread.call(threading.current_thread)
+        async with asyncio.timeout(30):
+            assert await ticks.get() is own
+        thread.close()
+        await loop.run_in_executor(None, own.join)
+
+    asyncio.run(main())
+
+
+SETTLING = """
+import pathlib, sys, threading
+from tickwire.run.off_loop import OffLoop
+
+begun = threading.Event()
+
+def work():
+    begun.set()
+    threading.main_thread().join()  # the process is about to end
+    pathlib.Path(sys.argv[1]).write_text("done")
+
+OffLoop("x", settle=30).post(work)
+begun.wait()
+"""
+
+
+def test_the_end_of_the_process_waits_for_what_must_not_be_broken_off(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", SETTLING, str(tmp_path / "x")], check=True, timeout=60)
+    assert (tmp_path / "x").read_text() == "done"
 
 
 # delivery
@@ -277,8 +436,30 @@ def test_all_that_was_put_is_written_and_then_the_sink_is_closed() -> None:
     assert (sink.records, sink.is_closed) == ([record(number) for number in range(3000)], True)
 
 
+def test_what_a_sink_is_just_writing_is_not_written_yet() -> None:
+    sink = Collecting()
+    sink.gate.clear()
+    oldest: list[int | None] = []
+
+    async def drive(delivery: Delivery) -> None:
+        delivery.put(record(7))
+        oldest.append(delivery.oldest)
+        for number in (8, 9):
+            await asyncio.sleep(0)
+            delivery.put(record(number))
+            oldest.append(delivery.oldest)
+        sink.gate.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        oldest.append(delivery.oldest)
+
+    delivered(sink, drive)
+    assert oldest == [7, 7, 7, None]
+
+
 def test_a_failing_sink_is_logged_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    sink = Collecting(lambda records: ValueError("no") if records[0].ordinal < 2 else None)
+    refused = {record(0).key, record(1).key}
+    sink = Collecting(lambda records: ValueError("no") if records[0].key in refused else None)
 
     async def drive(delivery: Delivery) -> None:
         for number in range(3):
@@ -288,7 +469,8 @@ def test_a_failing_sink_is_logged_once_and_counted(caplog: pytest.LogCaptureFixt
 
     delivery, _ = delivered(sink, drive)
     assert delivery.failure == SinkFailure(2, 2, "ValueError: no")
-    assert sink.records == [record(2)]
+    assert delivery.dropped == 2
+    assert [one.ordinal for one in sink.records if isinstance(one.event, Trade)] == [2]
     assert [one.getMessage() for one in caplog.records] == ["sink 'hot': ValueError: no; further errors are counted"]
 
 
@@ -318,7 +500,7 @@ def test_a_full_blocking_queue_asks_for_a_pause_and_loses_nothing() -> None:
 
 
 def test_a_closed_pipe_is_told_and_is_no_failure() -> None:
-    sink = Collecting(lambda _: BrokenPipeError())
+    sink = Collecting(lambda _: OutputClosedError("nobody reads it"))
 
     async def drive(delivery: Delivery) -> None:
         delivery.put(record(1))

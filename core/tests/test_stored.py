@@ -10,17 +10,20 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tickwire.model.quality as quality
 from tickwire import (
+    AccountEvent,
+    Balance,
     BookDelta,
     BookSnapshot,
     Candle,
     Channel,
     DecodeError,
     Event,
+    Fill,
     Funding,
     Instrument,
     InstrumentType,
@@ -29,6 +32,9 @@ from tickwire import (
     MarkPrice,
     OpenInterest,
     OptionType,
+    OrderStatus,
+    OrderUpdate,
+    Position,
     QualityEvent,
     Quote,
     Record,
@@ -41,6 +47,7 @@ from tickwire import (
     decode_event,
     encode_event,
     encode_record,
+    encode_records,
 )
 from tickwire.model.stored import SCHEMA, KeyMaker, event_types
 
@@ -56,6 +63,28 @@ option = Instrument.of(
 
 def market(cls: Any, *fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.builds(cls, texts, texts, st.none() | nanos, nanos, *fields)
+
+
+def account(cls: Any, symbols: st.SearchStrategy[Any], *fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(cls, texts, symbols, st.none() | nanos, nanos, *fields, account=texts)
+
+
+def data_events(numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[MarketEvent | AccountEvent]:
+    return market_events(numbers) | account_events(numbers)
+
+
+def account_events(numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[AccountEvent]:
+    or_none, text, flag = st.none() | numbers, st.none() | texts, st.none() | st.booleans()
+    side, status = st.sampled_from(Side), st.sampled_from(OrderStatus)
+    return st.one_of(
+        account(
+            OrderUpdate, texts, texts, status, side, or_none, numbers, text, text, text, or_none, or_none, flag, flag,
+            text,
+        ),
+        account(Fill, texts, texts, texts, text, side, numbers, numbers, flag, or_none, text),
+        account(Balance, st.none() | texts, texts, *[or_none] * 3),
+        account(Position, texts, numbers, *[or_none] * 5),
+    )  # fmt: skip
 
 
 def market_events(numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[MarketEvent]:
@@ -97,8 +126,8 @@ QUALITY: list[QualityEvent] = [
 ]
 
 
-@given(market_events(finite))
-def test_any_market_event_reads_back_equal(event: MarketEvent) -> None:
+@given(data_events(finite))
+def test_any_market_or_account_event_reads_back_equal(event: MarketEvent | AccountEvent) -> None:
     assert decode_event(encode_event(event)) == event
 
 
@@ -109,15 +138,16 @@ def test_every_quality_event_reads_back_equal(event: QualityEvent) -> None:
 
 def test_every_event_class_is_tested_above_and_can_be_read_back() -> None:
     figures = {Ticker, Candle, Funding, MarkPrice, OpenInterest, Liquidation}
-    tested = {type(event) for event in QUALITY} | {Trade, BookSnapshot, BookDelta, Quote} | figures
+    account = {OrderUpdate, Fill, Balance, Position}
+    tested = {type(event) for event in QUALITY} | {Trade, BookSnapshot, BookDelta, Quote} | figures | account
 
     def leaves(cls: type) -> set[type]:
-        return {cls}.union(*map(leaves, cls.__subclasses__())) - {MarketEvent, QualityEvent}
+        return {cls}.union(*map(leaves, cls.__subclasses__())) - {MarketEvent, AccountEvent, QualityEvent}
 
-    assert tested == set(event_types()) == leaves(MarketEvent) | leaves(QualityEvent)
+    assert tested == set(event_types()) == leaves(MarketEvent) | leaves(AccountEvent) | leaves(QualityEvent)
 
 
-events = st.one_of(market_events(finite), st.sampled_from(QUALITY))
+events = st.one_of(data_events(finite), st.sampled_from(QUALITY))
 
 
 @given(events)
@@ -137,11 +167,27 @@ def test_a_records_line_has_type_schema_run_ordinal_and_key_first(event: Event, 
     assert decode_event(line) == event
 
 
+decimals = st.decimals(allow_nan=False, allow_infinity=False)
+
+
+@settings(deadline=None)
+@given(st.lists(events | data_events(decimals), max_size=6), texts)
+def test_many_records_are_written_as_each_by_itself(several: list[Event], key: str) -> None:
+    records = [Record(event, f"01K0RUN{number % 2}", number, f"{key}{number}") for number, event in enumerate(several)]
+    assert encode_records(records) == b"".join(encode_record(record) + b"\n" for record in records)
+
+
+@pytest.mark.parametrize("price", [1e16, 1.5e-7, 1e300, -1e-5, 2e-5])
+def test_a_number_that_would_have_an_exponent_has_none_among_many(price: float) -> None:
+    rows = [Record(Trade("acme", "B-C", 5, 6, one, 1.0), "RUN", 1, "1") for one in (1.0, price, 2.0)]
+    assert encode_records(rows) == b"".join(encode_record(row) + b"\n" for row in rows)
+
+
 OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
-@given(market_events(finite) | market_events(st.decimals(allow_nan=False, allow_infinity=False)))
-def test_no_number_has_an_exponent(event: MarketEvent) -> None:
+@given(data_events(finite) | data_events(decimals))
+def test_no_number_has_an_exponent(event: MarketEvent | AccountEvent) -> None:
     numbers = re.findall(rb"-?\d[\d.eE+-]*", OUTSIDE_STRINGS.sub(b"", encode_event(event)))
     assert [text for text in numbers if b"e" in text.lower()] == []
 
@@ -149,14 +195,15 @@ def test_no_number_has_an_exponent(event: MarketEvent) -> None:
 NUMBERS = {
     "price", "size", "bid_price", "bid_size", "ask_price", "ask_size", "last", "last_size", "open", "high", "low",
     "close", "volume", "quote_volume", "taker_buy_volume", "rate", "next_rate", "mark", "index", "settlement", "value",
-    "average_price",
+    "average_price", "filled_size", "fee", "total", "free", "locked", "entry_price", "mark_price", "unrealised_pnl",
+    "realised_pnl", "liquidation_price",
 }  # fmt: skip
 numbers = st.builds(lambda digits, places: f"{digits}e-{places}", st.integers(0, 10**15 - 1), st.integers(0, 18))
 
 
-@given(market_events(numbers))
-def test_float_and_decimal_events_of_the_same_texts_write_the_same_bytes(event: MarketEvent) -> None:
-    def made(number: type) -> MarketEvent:
+@given(data_events(numbers))
+def test_float_and_decimal_events_of_the_same_texts_write_the_same_bytes(event: MarketEvent | AccountEvent) -> None:
+    def made(number: type) -> MarketEvent | AccountEvent:
         def turn(value: object) -> object:
             return tuple((number(p), number(s)) for p, s in value) if isinstance(value, tuple) else value
 
@@ -186,6 +233,16 @@ def test_a_candles_line_has_the_documented_fields_in_their_order() -> None:
         b'{"type":"candle","schema":1,"exchange":"acme","symbol":"SOL-USDC","ts_event":5,"ts_recv":6,"interval":"1m",'
         b'"ts_start":1,"ts_end":61,"open":null,"high":null,"low":null,"close":null,"volume":0.0,"quote_volume":null,'
         b'"taker_buy_volume":null,"trades":0,"is_closed":true,"is_computed":false}'
+    )
+
+
+def test_an_order_updates_line_has_the_account_last() -> None:
+    order = OrderUpdate("acme", "SOL-USDC", 5, 6, "77", OrderStatus.NEW, Side.BUY, 2.0, 0.0, price=98.5, account="desk")
+    assert encode_event(order) == (
+        b'{"type":"order_update","schema":1,"exchange":"acme","symbol":"SOL-USDC","ts_event":5,"ts_recv":6,'
+        b'"order_id":"77","status":"new","side":"buy","size":2.0,"filled_size":0.0,"client_order_id":null,'
+        b'"order_type":null,"time_in_force":null,"price":98.5,"average_price":null,"is_reduce_only":null,'
+        b'"is_post_only":null,"reason":null,"account":"desk"}'
     )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickwire import DecodeError, Instrument, PluginContractError
+from tickwire import DecodeError, Instrument, InstrumentStatus, InstrumentType, PluginContractError, SymbolError
 from tickwire.native import NativeMarket, NativeSymbolService
 from tickwire.plugin import Request, Response, SymbolSource
 
@@ -310,3 +310,23 @@ def test_readers_on_other_threads_see_one_load_or_the_other_and_never_a_mixture(
         thread.join()
     assert failures == []
     assert seen <= {first, second}
+
+
+class Words(NativeSymbolService):
+    types: ClassVar = {None: InstrumentType.SPOT, "PERPETUAL": InstrumentType.PERP}
+    statuses: ClassVar = {"TRADING": InstrumentStatus.OPEN}
+
+
+def test_words_of_types_and_states_mean_what_the_tables_say() -> None:
+    service = Words(ASK)
+    assert [service.type_of(word) for word in (None, "PERPETUAL")] == [InstrumentType.SPOT, InstrumentType.PERP]
+    assert [service.status_of(word) for word in ("TRADING", "ASLEEP")] == [
+        InstrumentStatus.OPEN, InstrumentStatus.UNKNOWN,
+    ]  # fmt: skip
+
+
+def test_a_type_that_is_not_in_the_table_is_never_guessed() -> None:
+    with pytest.raises(SymbolError) as caught:
+        Words(ASK).type_of("SWAP")
+    package = Words.__module__.partition(".")[0].replace("_", "-")
+    assert str(caught.value) == f"instrument type 'SWAP' is not known → upgrade {package}"

@@ -56,6 +56,13 @@ def test_the_parts_of_any_instrument_come_back_from_its_symbol(parts: SymbolPart
 
 
 @given(symbol_parts())
+def test_a_settle_currency_that_is_the_quote_is_written_where_it_is_asked_for(parts: SymbolParts) -> None:
+    text, full = format_symbol(parts), format_symbol(parts, with_settle=True)
+    assert full.count(":") == (parts.settle is not None)
+    assert (full == text) == (parts.settle is None or parts.settle != parts.quote)
+
+
+@given(symbol_parts())
 def test_a_symbol_holds_nothing_that_a_path_a_glob_or_yaml_would_read(parts: SymbolParts) -> None:
     assert not set(format_symbol(parts)) & set("/\\*?[]{}!&#'\"<>|@` \t\n\0,")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,9 +26,11 @@ from tickwire.model.quality import (
     Unsubscribed,
     UnsubscribeReason,
 )
+from tickwire.plugin.info import Ids
 
 SOL = Instrument("toy", "SOL-USD", "SOL_USD", "SOL", "USD")
 START = ManualClock().now()
+SECOND = 1_000_000_000
 
 
 class Run:
@@ -39,7 +42,7 @@ class Run:
         subscription = Subscription(channel, SOL)
         if channel is Channel.TRADES:
             self.stream: Stream = TradeStream(subscription, "toy", self.clock, self.emitted.append)
-            self.trades.has_consecutive_ids = consecutive
+            self.trades.ids = Ids.CONSECUTIVE if consecutive else Ids.NONE
         else:
             self.stream = Stream(subscription, "toy", self.clock, self.emitted.append)
         self.stream.asked("public-1")
@@ -105,11 +108,42 @@ def test_coverage_begins_with_the_first_trade_where_nothing_is_acknowledged() ->
     assert Run().give(trade(7), trade(8)).emitted == [covered(START + 7), trade(7), trade(8)]
 
 
-def test_coverage_begins_with_the_acknowledgement_and_only_once() -> None:
+def test_where_trades_are_counted_coverage_begins_with_the_first_one() -> None:
     run = Run()
     run.stream.confirmed(START + 3)
     run.stream.confirmed(START + 4)
+    assert (run.emitted, run.stream.state, run.stream.is_covered) == ([], SubscriptionState.ACTIVE, False)
+    assert run.give(trade(7)).emitted == [covered(START + 7), trade(7)]
+
+
+@pytest.mark.parametrize("ids", [Ids.NONE, Ids.INCREASING])
+def test_where_they_are_not_coverage_begins_with_the_acknowledgement_and_only_once(ids: Ids) -> None:
+    run = Run()
+    run.trades.ids = ids
+    run.stream.confirmed(START + 3)
+    run.stream.confirmed(START + 4)
     assert run.give(trade(7)).emitted == [covered(START + 3), trade(7)]
+
+
+def test_a_quiet_instrument_is_covered_since_the_acknowledgement_and_counted_from_history_s_last_trade() -> None:
+    run = Run()
+    run.stream.confirmed(START + 3)
+    assert run.trades.awaits_first
+    run.trades.quiet_after(msgspec.structs.replace(trade(6), backfilled=True))
+    (began,) = run.emitted
+    assert isinstance(began, Subscribed)
+    assert (began.ts_since, run.trades.awaits_first, run.trades.latency) == (START + 3, False, None)
+    assert run.give(trade(8)).let_through() == [8]
+    assert [(one.first_missing, one.last_missing) for one in run.gaps()] == [(7, 7)]
+
+
+def test_what_history_dates_near_the_acknowledgement_is_not_covered() -> None:
+    run = Run()
+    run.stream.confirmed(START + 3)
+    run.trades.quiet_after(trade(6, ts_event=START + 1))
+    (began,) = run.emitted
+    assert isinstance(began, Subscribed)
+    assert began.ts_since == START + 1 + 2 * SECOND
 
 
 def test_a_trade_that_was_let_through_is_not_let_through_again() -> None:
@@ -172,8 +206,17 @@ def test_a_disconnection_before_anything_was_covered_is_no_hole() -> None:
     assert Run().lose().back().lose().emitted == []
 
 
+def test_a_disconnection_before_the_first_counted_trade_is_no_hole() -> None:
+    run = Run()
+    run.stream.confirmed(START + 3)
+    run.lose(START + 50).back()
+    run.stream.confirmed(START + 60)
+    assert run.give(trade(9)).emitted == [covered(START + 9), trade(9)]
+
+
 def test_a_disconnection_before_the_first_trade_is_closed_by_it_without_a_count() -> None:
     run = Run()
+    run.trades.ids = Ids.INCREASING
     run.stream.confirmed(START + 3)
     run.lose(START + 50).back().give(trade(9))
     assert run.emitted[1:] == [
@@ -198,6 +241,12 @@ def test_ids_that_fall_at_a_later_time_are_a_reset_and_flow_on() -> None:
     assert run.gaps() == [
         gap(GapCause.EXCHANGE_RESET, START + 900, START + 3, None, None, None, "ids fell from 900 to 3")
     ]
+
+
+def test_after_a_reset_a_repeat_that_is_dated_a_little_later_is_no_second_one() -> None:
+    run = Run().give(trade(900), trade(3, 901), trade(4, 902), trade(3, 1_000_000_000), trade(5, 903))
+    assert run.let_through() == [900, 3, 4, 5]
+    assert (len(run.gaps()), run.trades.duplicates) == (1, 1)
 
 
 def test_ids_that_fall_without_a_later_time_are_old_trades() -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from importlib import import_module
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tickwire import InstrumentType, SystemClock
-from tickwire.simulation import MemoryTruth, SeededMarket, SimBook, SimServer, SimTrade
+from tickwire.simulation import MemoryTruth, SeededMarket, SimServer, SimTrade
 from tickwire_backpack.simulator import BackpackSimulator
+
+if TYPE_CHECKING:
+    from conftest import Move, ReadCcxt, ReadTruth
 
 NATIVES = {"SOL/USDC": "SOL_USDC", "BTC/USDC:USDC": "BTC_USDC_PERP"}
 
@@ -30,17 +33,6 @@ def client(server: SimServer) -> Any:
             "options": {"tradesLimit": 100_000, "watchOrderBook": {"snapshotDelay": 0}},
         }
     )
-
-
-def numbers(book: SimBook) -> tuple[list[list[float]], list[list[float]]]:
-    bids, asks = ([[float(price), float(size)] for price, size in side] for side in (book.bids, book.asks))
-    return bids, asks
-
-
-async def move(server: SimServer) -> None:
-    while True:
-        await server.step(20)
-        await asyncio.sleep(0.002)
 
 
 def test_load_markets_reads_every_listed_market() -> None:
@@ -71,7 +63,7 @@ def test_load_markets_reads_every_listed_market() -> None:
 
 
 @pytest.mark.parametrize("symbol", NATIVES)
-def test_watch_trades_gives_every_trade_of_the_truth_in_order(symbol: str) -> None:
+def test_watch_trades_gives_every_trade_of_the_truth_in_order(symbol: str, move: Move) -> None:
     async def main() -> None:
         dress, truth = BackpackSimulator(), MemoryTruth()
         market = SeededMarket.of(dress, NATIVES.values(), seed=9, truth=truth)
@@ -98,7 +90,9 @@ def test_watch_trades_gives_every_trade_of_the_truth_in_order(symbol: str) -> No
 
 
 @pytest.mark.parametrize("symbol", NATIVES)
-def test_watch_order_book_equals_the_truth_at_its_own_sequence(symbol: str) -> None:
+def test_watch_order_book_equals_the_truth_at_its_own_sequence(
+    symbol: str, ccxt_sides: ReadCcxt, true_sides: ReadTruth, move: Move
+) -> None:
     async def main() -> None:
         dress, truth = BackpackSimulator(), MemoryTruth()
         market = SeededMarket.of(dress, NATIVES.values(), seed=9, truth=truth)
@@ -110,7 +104,7 @@ def test_watch_order_book_equals_the_truth_at_its_own_sequence(symbol: str) -> N
                     book = await exchange.watch_order_book(symbol)
                     sequences.append(book["nonce"])
                     true = truth.book(NATIVES[symbol], book["nonce"])
-                    assert (list(rows(book["bids"])), list(rows(book["asks"]))) == numbers(true)
+                    assert ccxt_sides(book) == true_sides(true)
             finally:
                 moving.cancel()
                 await exchange.close()
@@ -118,10 +112,6 @@ def test_watch_order_book_equals_the_truth_at_its_own_sequence(symbol: str) -> N
         assert sequences[-1] > sequences[0]
 
     asyncio.run(main())
-
-
-def rows(side: Any) -> Iterator[list[float]]:
-    return ([float(price), float(size)] for price, size, *_ in side)
 
 
 class HurriedClock(SystemClock):

@@ -114,6 +114,7 @@ async def line(process: Process) -> Any:
     return json.loads(await process.stdout.readline())
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_a_million_updates_arrive_once_in_order_and_right_in_flat_memory(

@@ -23,7 +23,7 @@ import msgspec
 import pytest
 
 import tickwire_backpack.plugin
-from tickwire import Channel, ConfigError, Instrument, Instruments, Subscription, hookimpl
+from tickwire import Channel, ConfigError, Instrument, Instruments, Subscription, hookimpl, sink_of
 from tickwire.model.quality import Event
 from tickwire.plugin import (
     ChannelInfo,
@@ -124,10 +124,6 @@ sinks:
 WITH_SINKS = PAGE[: PAGE.index("sinks:")] + SINKS + PAGE[PAGE.index("serve:") :]
 # what is not built yet, and how it is refused
 UNBUILT = {
-    "exchanges.binance.connections": "more than one connection for the same is not built yet → write connections: 1",
-    "recovery.backfill": "not built yet → remove it",
-    "recovery.hold": "not built yet → remove it",
-    "recovery.resume": "not built yet → remove it",
     "serve.host": "not built yet → remove it",
     "serve.port": "not built yet → remove it",
 }
@@ -180,13 +176,13 @@ class LikeKestrel:
 
         class LikeKestrelRouting(KestrelRouting):
             def router(self, connection: ConnectionInfo) -> KestrelRouter:
-                return CandleRouter(instruments)
+                return CandleRouter(instruments, None)
 
             def locate(self, endpoint: str, url: str) -> Fetch[Any]:
                 return super().locate(endpoint, url)
 
         LikeKestrelRouting.info = info
-        return LikeKestrelRouting(instruments)
+        return LikeKestrelRouting(instruments, None)
 
 
 def registry() -> Registry:
@@ -218,8 +214,7 @@ def document() -> dict[str, Any]:
 def built() -> dict[str, Any]:
     """Give the page less what is not built yet."""
     data = document()
-    del data["recovery"], data["serve"]
-    del data["exchanges"]["binance"]["connections"]
+    del data["serve"]
     del data["exchanges"]["bitvavo"]["rest"]
     backpack = next(claim.info for claim in registry().claims if claim.info.id == "backpack")
     channels = data["exchanges"]["backpack"]["channels"]
@@ -281,9 +276,23 @@ def test_the_sinks_of_the_page_that_do_not_exist_are_named() -> None:
     with pytest.raises(ConfigError) as caught:
         Runner(config, registry())
     assert str(caught.value) == (
-        "night.yaml: sinks.archive.type: no installed plugin offers a sink of type 'parquet' "
-        "→ one of callback, console, jsonl"
+        "night.yaml: sinks.hot.type: no installed plugin offers a sink of type 'redis_streams' "
+        "→ one of callback, console, jsonl, parquet"
     )
+
+
+def test_the_sinks_of_the_page_are_made_where_tickwire_sinks_is_installed() -> None:
+    from tickwire_sinks import plugin
+
+    environ = {"REDIS_URL": "redis://host:6379/0", "ALERT_URL": "https://alert.example"}
+    data: Any = read_yaml(PAGE, "night.yaml")
+    config = config_from({**built(), "sinks": data["sinks"]}, "night.yaml", environ)
+    sinks = Registry.of(sinks=plugin).sinks
+    assert [(sink.name, sinks[sink.type].type) for sink in config.sinks] == [
+        ("archive", "parquet"), ("hot", "redis_streams"), ("alerts", "webhook"),
+    ]  # fmt: skip
+    for sink in config.sinks:
+        assert sink_of(sink.type, sink.options, Registry.of(sinks=plugin)) is not None
 
 
 def test_the_schema_accepts_the_page() -> None:
@@ -316,7 +325,7 @@ def test_the_page_runs_as_planned(tmp_path: Path, socks_proxy: SocksProxy, capfd
                 channels = feed.wiring.info.channels
                 wires = {(one.symbol, channels[one.channel].shares or one.channel) for one in feed.status()}
                 assert plan.streams == len(wires)
-                assert sum(one.connections for one in plan.connections) == servers[entry.name].clients
+                assert sum(one.connections * one.times for one in plan.connections) == servers[entry.name].clients
                 assert plan.instruments == len({one.symbol for one in feed.status()})
             # every socket the exchange holds came through the proxy
             assert socks_proxy.tunnels[STREAM] == servers["binance"].clients > 0

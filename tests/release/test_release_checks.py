@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -72,6 +73,53 @@ def test_a_plugin_accepts_the_core_beside_it(script: Any, tmp_path: Path, requir
     folders = [package(tmp_path, "tickwire"), package(tmp_path, "acme", requirement)]
     packages = [script("packages").read(folder) for folder in folders]
     assert list(script("agreement").range_faults(packages)) == faults
+
+
+GIVES = "template/cookiecutter.json gives tickwire"
+
+
+@pytest.mark.parametrize(
+    ("pin", "version", "faults"),
+    [
+        (">=0.1,<1", "0.1.0", []),
+        ("<1,>=0.1", "0.4.2", []),
+        (
+            ">=0.2,<1",
+            "0.2.0",
+            [f"{GIVES}<1,>=0.2, and acme requires tickwire<1,>=0.1"],
+        ),
+        (">=0.1,<1", "1.0.0", [f"{GIVES}<1,>=0.1, which leaves out 1.0.0"]),
+    ],
+)
+def test_a_new_plugin_is_given_the_range_of_our_own(
+    script: Any, tmp_path: Path, pin: str, version: str, faults: list[str]
+) -> None:
+    folders = [package(tmp_path, "tickwire", version=version), package(tmp_path, "acme", "tickwire>=0.1,<1")]
+    packages = [script("packages").read(folder) for folder in folders]
+    assert list(script("agreement").template_faults(packages, f'{{"_tickwire": "{pin}"}}')) == faults
+
+
+def test_the_template_moves_with_the_packages(script: Any) -> None:
+    text = (SCRIPTS.parent / "template" / "cookiecutter.json").read_text()
+    assert list(script("agreement").template_faults(script("packages").all_packages(), text)) == []
+
+
+def test_a_link_to_a_folder_stands_for_the_files_in_it(script: Any, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    for name in ("core/src/one.py", "template/{{ x }}/two.py", "template/three.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "core" / "src" / "_template").symlink_to("../../template")
+    found = script("contents").tracked(tmp_path / "core")
+    assert found == {"src/one.py", "src/_template/{{ x }}/two.py", "src/_template/three.json"}
+
+
+def test_the_template_stands_in_core_as_a_link(script: Any) -> None:
+    link = SCRIPTS.parent / "core" / "src" / "tickwire" / "_template"
+    assert link.is_symlink()
+    assert link.resolve() == SCRIPTS.parent / "template"
+    in_core = {name for name in script("contents").tracked(SCRIPTS.parent / "core") if "/_template/" in name}
+    assert {name.partition("/_template/")[2] for name in in_core} == script("contents").tracked(link.resolve())
 
 
 DATED = "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-11-21\n\n- First.\n"

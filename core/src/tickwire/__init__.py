@@ -11,16 +11,18 @@ from typing import Any
 
 _NAMES = {
     "feed.backoff": "BackoffPolicy",
+    "feed.buffer": "channel_of",
     "feed.limits": "Limits",
+    "model.account": "AccountEvent Balance Fill OrderStatus OrderUpdate Position",
     "model.book": "BookArrays BookSide FillEstimate L2Book Level",
     "model.books": "Books",
     "model.channels": "Channel ChannelRequest Subscribe Subscription",
     "model.clock": "Clock ManualClock Nanos SystemClock",
     "model.errors": "AmbiguousExchangeError AuthRejectedError ChecksumMismatchError ConfigError ConnectionLostError "
-    "CredentialsError CrossedBookError DataError DecodeError ExchangeUnavailableError PluginContractError PluginError "
-    "PluginLoadError PluginVersionError RateLimitedError RefusedError RequestRejectedError RetryableError "
-    "SequenceGapError SubscriptionRejectedError SymbolError TickwireError UnknownExchangeError UnknownInstrumentError "
-    "UnknownNativeError UnsupportedChannelError",
+    "CredentialsError CrossedBookError DataError DecodeError ExchangeUnavailableError OutputClosedError "
+    "PluginContractError PluginError PluginLoadError PluginVersionError RateLimitedError RecordsRefusedError "
+    "RefusedError RequestRejectedError RetryableError SequenceGapError SubscriptionRejectedError SymbolError "
+    "TickwireError UnknownExchangeError UnknownInstrumentError UnknownNativeError UnsupportedChannelError",
     "model.events": "BookDelta BookSnapshot Candle Funding Levels Liquidation MarkPrice MarketEvent OpenInterest Quote "
     "Side SnapshotCause Ticker Trade",
     "model.health": "Health HealthStatus",
@@ -31,13 +33,23 @@ _NAMES = {
     "Reconnected Recovered Repair Resynced Severity Stale StaleAction Subscribed UnsubscribeReason Unsubscribed "
     "Watermark",
     "model.sequence": "Decision SequenceDecider SequenceRule decide",
-    "model.stored": "Record StoredEvent decode_event encode_event encode_record",
+    "model.stored": "Record StoredEvent decode_event decode_record encode_event encode_record encode_records",
     "model.symbols": "InstrumentType OptionType SymbolParts format_symbol parse_symbol",
     "plugin.hookspecs": "hookimpl",
     "plugin.registry": "Registry",
+    "record.replay": "replay",
+    "record.stored": "Stored load",
+    "record.stored_books": "books",
+    "record.stored_holes": "StoredHole",
+    "run.assembling": "sink_of",
+    "run.delivery": "Delivery",
+    "run.durations": "Duration",
     "run.feed": "Feed",
     "run.secrets": "Secret",
     "run.script": "stream",
+    "run.settings": "SinkConfig",
+    "store.instruments": "instruments_at",
+    "store.schema": "arrow_schema",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -1,7 +1,14 @@
 """The public names, for type checkers; ``__init__.py`` imports them lazily."""
 
 from tickwire.feed.backoff import BackoffPolicy as BackoffPolicy
+from tickwire.feed.buffer import channel_of as channel_of
 from tickwire.feed.limits import Limits as Limits
+from tickwire.model.account import AccountEvent as AccountEvent
+from tickwire.model.account import Balance as Balance
+from tickwire.model.account import Fill as Fill
+from tickwire.model.account import OrderStatus as OrderStatus
+from tickwire.model.account import OrderUpdate as OrderUpdate
+from tickwire.model.account import Position as Position
 from tickwire.model.book import BookArrays as BookArrays
 from tickwire.model.book import BookSide as BookSide
 from tickwire.model.book import FillEstimate as FillEstimate
@@ -26,11 +33,13 @@ from tickwire.model.errors import CrossedBookError as CrossedBookError
 from tickwire.model.errors import DataError as DataError
 from tickwire.model.errors import DecodeError as DecodeError
 from tickwire.model.errors import ExchangeUnavailableError as ExchangeUnavailableError
+from tickwire.model.errors import OutputClosedError as OutputClosedError
 from tickwire.model.errors import PluginContractError as PluginContractError
 from tickwire.model.errors import PluginError as PluginError
 from tickwire.model.errors import PluginLoadError as PluginLoadError
 from tickwire.model.errors import PluginVersionError as PluginVersionError
 from tickwire.model.errors import RateLimitedError as RateLimitedError
+from tickwire.model.errors import RecordsRefusedError as RecordsRefusedError
 from tickwire.model.errors import RefusedError as RefusedError
 from tickwire.model.errors import RequestRejectedError as RequestRejectedError
 from tickwire.model.errors import RetryableError as RetryableError
@@ -96,8 +105,10 @@ from tickwire.model.sequence import decide as decide
 from tickwire.model.stored import Record as Record
 from tickwire.model.stored import StoredEvent as StoredEvent
 from tickwire.model.stored import decode_event as decode_event
+from tickwire.model.stored import decode_record as decode_record
 from tickwire.model.stored import encode_event as encode_event
 from tickwire.model.stored import encode_record as encode_record
+from tickwire.model.stored import encode_records as encode_records
 from tickwire.model.symbols import InstrumentType as InstrumentType
 from tickwire.model.symbols import OptionType as OptionType
 from tickwire.model.symbols import SymbolParts as SymbolParts
@@ -105,6 +116,17 @@ from tickwire.model.symbols import format_symbol as format_symbol
 from tickwire.model.symbols import parse_symbol as parse_symbol
 from tickwire.plugin.hookspecs import hookimpl as hookimpl
 from tickwire.plugin.registry import Registry as Registry
+from tickwire.record.replay import replay as replay
+from tickwire.record.stored import Stored as Stored
+from tickwire.record.stored import load as load
+from tickwire.record.stored_books import books as books
+from tickwire.record.stored_holes import StoredHole as StoredHole
+from tickwire.run.assembling import sink_of as sink_of
+from tickwire.run.delivery import Delivery as Delivery
+from tickwire.run.durations import Duration as Duration
 from tickwire.run.feed import Feed as Feed
 from tickwire.run.script import stream as stream
 from tickwire.run.secrets import Secret as Secret
+from tickwire.run.settings import SinkConfig as SinkConfig
+from tickwire.store.instruments import instruments_at as instruments_at
+from tickwire.store.schema import arrow_schema as arrow_schema

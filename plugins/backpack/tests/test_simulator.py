@@ -311,9 +311,9 @@ def test_rest_rows_of_figures_have_exactly_the_recorded_keys_and_types() -> None
     known = samples()
 
     async def test(exchange: Exchange) -> None:
-        await exchange.server.step(20_000)
         clock = exchange.server.market.clock
         since = clock.now() // 1_000_000_000
+        await exchange.server.step(20_000)
         await clock.sleep(130)
         candles = await exchange.rows(f"/api/v1/klines?symbol=SOL_USDC&interval=1m&startTime={since}")
         pairs = [

@@ -115,7 +115,7 @@ def test_a_market_type_nobody_knows_is_quarantined_with_its_reason(type: Any) ->
     assert list(symbols.quarantined) == ["A_B"]
     if isinstance(type, str):
         assert symbols.quarantined["A_B"] == (
-            f"SymbolError: market type {type!r} is not known → upgrade tickwire-backpack"
+            f"SymbolError: instrument type {type!r} is not known → upgrade tickwire-backpack"
         )
 
 

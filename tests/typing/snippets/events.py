@@ -3,7 +3,23 @@
 from decimal import Decimal
 from typing import assert_type
 
-from tickwire import BookDelta, Event, Gap, Nanos, Quote, Side, Trade, decode_event, encode_event, exact
+from tickwire import (
+    AccountEvent,
+    Balance,
+    BookDelta,
+    Event,
+    Gap,
+    Nanos,
+    OrderStatus,
+    OrderUpdate,
+    Position,
+    Quote,
+    Side,
+    Trade,
+    decode_event,
+    encode_event,
+    exact,
+)
 
 
 def read(trade: Trade, delta: BookDelta, quote: Quote, gap: Gap) -> None:
@@ -21,6 +37,22 @@ def read(trade: Trade, delta: BookDelta, quote: Quote, gap: Gap) -> None:
     trade.volume  # E[attr-defined]: "Trade[float]" has no attribute "volume"
     trade.ts_event + 1  # E[operator]: Unsupported operand types for + ("None" and "int")
     quote.bid_price + 1  # E[operator]: Unsupported operand types for + ("None" and "int")
+
+
+def account(order: OrderUpdate, balance: Balance[Decimal], position: Position, event: Event) -> None:
+    assert_type(order.symbol, str)
+    assert_type(order.status, OrderStatus)
+    assert_type(order.filled_size, float)
+    assert_type(order.price, float | None)
+    assert_type(balance.symbol, str | None)
+    assert_type(balance.free, Decimal | None)
+    assert_type(position.size, float)
+    if isinstance(event, AccountEvent):
+        assert_type(event.account, str)
+    OrderUpdate("acme", "SOL-USD", None, 0, "7", OrderStatus.NEW, Side.BUY, 1.0, 0.0)
+    OrderUpdate("acme", "SOL-USD", None, 0, "7", "new", Side.BUY, 1.0, 0.0)  # E[arg-type]: expected "OrderStatus"
+    OrderUpdate("acme", None, None, 0, "7", OrderStatus.NEW, Side.BUY, 1.0, 0.0)  # E[arg-type]: expected "str"
+    order.account = "desk"  # E[misc]: Property "account" defined in "OrderUpdate" is read-only
 
 
 def decimals(trade: Trade[Decimal]) -> None:

@@ -2,13 +2,27 @@
 
 from typing import assert_type
 
-from tickwire import Event, EventOf, Feed, Gap, MarketEvent, QualityEvent, Subscribe, Trade, stream
+from tickwire import (
+    AccountEvent,
+    Event,
+    EventOf,
+    Feed,
+    Gap,
+    MarketEvent,
+    OrderUpdate,
+    QualityEvent,
+    Subscribe,
+    Trade,
+    stream,
+)
 
 
 def on_trade(trade: Trade) -> None: ...
 def on_gap(gap: Gap) -> None: ...
 def on_market(event: MarketEvent) -> None: ...
 def on_quality(event: QualityEvent) -> None: ...
+def on_account(event: AccountEvent) -> None: ...
+def on_order(order: OrderUpdate) -> None: ...
 def on_any(event: Event) -> None: ...
 def on_two(event: Trade | Gap) -> None: ...
 async def on_trade_later(trade: Trade) -> None: ...
@@ -23,6 +37,8 @@ def callbacks(feed: Feed) -> None:
     feed.on(MarketEvent, on_market)
     feed.on(QualityEvent, on_quality)
     feed.on(Event, on_any)
+    feed.on(AccountEvent, on_account)
+    feed.on(OrderUpdate[float], on_order)
     feed.on(Trade | Gap, on_two)
     feed.on(Trade, lambda trade: trade.price)
     feed.on(Trade, on_gap)  # E[arg-type]: "Callable[[Gap], None]"
@@ -44,6 +60,9 @@ async def iterate() -> None:
                 assert_type(event.price, float)
                 on_trade(event)
                 on_gap(event)  # E[arg-type]: expected "Gap"
+            elif isinstance(event, OrderUpdate):
+                assert_type(event, OrderUpdate[float])
+                on_order(event)
             elif isinstance(event, Gap):
                 assert_type(event, Gap)
                 event.price  # E[attr-defined]: "Gap" has no attribute "price"

@@ -53,8 +53,8 @@ def a_strategy_does_no_io() -> Signer:
 
 def strategies(instruments: Instruments) -> None:
     assert_type(tickwire_exchanges(), Iterable[ExchangeInfo])
-    assert_type(tickwire_routing(instruments, float), Routing)
-    routing: Routing = KestrelRouting(instruments)
+    assert_type(tickwire_routing(instruments, None, float), Routing)
+    routing: Routing = KestrelRouting(instruments, None)
     symbols: SymbolSource = KestrelSymbols()
     routing = symbols  # E[assignment]: expression has type "SymbolSource", variable has type "Routing[bytes]"
 

@@ -28,13 +28,17 @@ _SEQUENCES = {
 }
 
 
-def channel_table(info: ExchangeInfo) -> list[tuple[str, str]]:
+def channel_table(info: ExchangeInfo, numbers: type = float) -> list[tuple[str, str]]:
     """Say what each channel gives, e.g. ``engine time · consecutive ids · no acknowledgement``; then what there is not.
+
+    Args:
+        info: The exchange.
+        numbers: ``float`` or ``Decimal``, in which the feed takes prices and sizes.
 
     Returns:
         (channel, words); channels that cannot be subscribed to share a line under ``not yet`` or ``never``.
     """
-    offered = [(str(channel), _words(info, channel)) for channel in info.channels if info.offers(channel)]
+    offered = [(str(channel), _words(info, channel, numbers)) for channel in info.channels if info.offers(channel)]
     missing = [
         (label, ", ".join(channel for channel, each in info.channels.items() if each.support is support))
         for label, support in (("not yet", Support.NOT_YET), ("never", Support.NO))
@@ -48,7 +52,7 @@ def limit_words(info: ExchangeInfo) -> str:
     return " · ".join(limits) or "none declared"
 
 
-def _words(info: ExchangeInfo, channel: Channel) -> str:
+def _words(info: ExchangeInfo, channel: Channel, numbers: type) -> str:
     declared = info.channels[channel]
     words = [
         _STAMPS[declared.ts_event],
@@ -58,6 +62,7 @@ def _words(info: ExchangeInfo, channel: Channel) -> str:
         *([f"stream of {declared.shares}"] if declared.shares else []),
         *([f"intervals {', '.join(declared.intervals)}"] if declared.intervals else []),
         "acknowledged" if declared.acknowledged else "no acknowledgement",
+        *(["unverified: a lost update would not be noticed"] if info.is_verified(channel, numbers) is False else []),
         *([f"socket {declared.socket}"] if len(info.sockets) > 1 else []),
     ]
     return " · ".join(words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import typer
 from tickwire.cli.masking import option_texts
 
 if TYPE_CHECKING:
+    from tickwire.model.channels import Channel
     from tickwire.model.errors import TickwireError
     from tickwire.plugin.assembly import Wiring
     from tickwire.plugin.info import ExchangeInfo
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tickwire.plugin.registry import Registry
     from tickwire.plugin.selection import Selection
     from tickwire.run.settings import ExchangeConfig
+    from tickwire.testing.report import Report
 
 __all__ = ["doctor"]
 
@@ -65,6 +68,10 @@ class _Case:
     @property
     def info(self) -> ExchangeInfo:
         return self.selection.claim.info
+
+    @property
+    def numbers(self) -> type:
+        return Decimal if self.entry.numbers == "decimal" else float
 
     @property
     def suppliers(self) -> Mapping[str, str]:
@@ -182,7 +189,10 @@ def _data(case: _Case) -> dict[str, object]:
         "engine_reason": case.engine_reason,
         "event_loop": loop_words(),
         "extensions": list(case.entry.extensions),
-        "channels": {channel: attrs.asdict(each) for channel, each in case.info.channels.items()},
+        "channels": {
+            channel: {**attrs.asdict(each), "is_verified": _is_verified(case, channel)}
+            for channel, each in case.info.channels.items()
+        },
         "book": _book_data(case.info),
         "limits": {name: attrs.asdict(limit) for name, limit in case.info.limits.items()},
         "credentials": case.credentials,
@@ -195,6 +205,7 @@ def _data(case: _Case) -> dict[str, object]:
             "timeout": case.network.timeout,
         },
         "simulator": case.info.simulator,
+        "conformance": _conformance_data(case),
         "docs_url": case.info.docs_url,
         "problem": str(case.problem) if case.problem is not None else None,
         "plugins": [record_data(record) for record in case.registry.records],
@@ -208,13 +219,17 @@ def _book_data(info: ExchangeInfo) -> dict[str, object] | None:
     return {**attrs.asdict(info.book), "sequence": rule if isinstance(rule, str) else "its own"}
 
 
+def _is_verified(case: _Case, channel: Channel) -> bool | None:
+    return case.info.is_verified(channel, case.numbers) if case.info.offers(channel) else None
+
+
 def _rows(case: _Case) -> list[tuple[str, str]]:
     from tickwire.cli.declared import channel_table, limit_words
     from tickwire.cli.layout import columns
     from tickwire.cli.loop import loop_words
 
     info = case.info
-    channels = columns(channel_table(info))
+    channels = columns(channel_table(info, case.numbers))
     options = [f"{name} = {value}" for name, value in case.shown_options.items()]
     rows = [
         (info.id, [_claim_words(case)]),
@@ -226,6 +241,7 @@ def _rows(case: _Case) -> list[tuple[str, str]]:
         ("limits", [limit_words(info)]),
         ("event loop", [loop_words()]),
         ("simulator", [f"tickwire simulate {info.id}" if info.simulator else "none"]),
+        ("conformance", [_conformance_words(case)]),
         ("documented", [info.docs_url] if info.docs_url else []),
         (
             "not used",
@@ -248,6 +264,38 @@ def _strategy_words(case: _Case) -> str:
     engine = f" ({'; '.join(filter(None, (case.engine, case.engine_reason)))})" if case.engine else ""
     words = [f"{name}: {case.suppliers[name]}{engine if name == 'transport' else ''}" for name in case.suppliers]
     return " · ".join(words) + ("" if "auth" in case.suppliers else f" · auth: {_unasked(case)}")
+
+
+def _conformance_words(case: _Case) -> str:
+    from tickwire.model.errors import DecodeError
+
+    try:
+        report = _report(case)
+    except DecodeError as error:
+        return str(error)
+    if report is None:
+        return "no report shipped: pytest --conformance-report conformance.json"
+    version = case.selection.claim.version
+    return f"{report}" + ("" if report.version == version else f" (installed: {version})")
+
+
+def _conformance_data(case: _Case) -> object:
+    import msgspec
+
+    from tickwire.model.errors import DecodeError
+
+    try:
+        report = _report(case)
+    except DecodeError as error:
+        return {"problem": str(error)}
+    return None if report is None else msgspec.to_builtins(report)
+
+
+def _report(case: _Case) -> Report | None:
+    from tickwire.testing.report import shipped_report
+
+    name = str(getattr(case.registry.module(case.selection.claim.plugin), "__name__", ""))
+    return shipped_report(name.rpartition(".")[0] or name, case.selection.claim.info.id)
 
 
 def _unasked(case: _Case) -> str:

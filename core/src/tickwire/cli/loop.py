@@ -13,9 +13,9 @@ __all__ = ["loop_words", "run_loop"]
 T = TypeVar("T")
 
 
-def run_loop(main: Coroutine[Any, Any, T]) -> T:
-    """Run ``main`` as ``asyncio.run`` does, on the fastest loop there is."""
-    with asyncio.Runner(loop_factory=_factory()) as runner:
+def run_loop(main: Coroutine[Any, Any, T], *, is_plain: bool = False) -> T:
+    """Run ``main`` as ``asyncio.run`` does, on the fastest loop there is, or on asyncio's own if ``is_plain``."""
+    with asyncio.Runner(loop_factory=None if is_plain else _factory()) as runner:
         return runner.run(main)
 
 

@@ -12,11 +12,16 @@ from typing import Annotated
 
 import typer
 
+from tickwire.cli.check import check
+from tickwire.cli.coverage import coverage
 from tickwire.cli.doctor import doctor
 from tickwire.cli.init import init
+from tickwire.cli.new import new
 from tickwire.cli.plan import plan
 from tickwire.cli.plugins import plugins
+from tickwire.cli.record import record
 from tickwire.cli.reload import reload
+from tickwire.cli.replay import replay
 from tickwire.cli.run import run
 from tickwire.cli.schema import schema
 from tickwire.cli.simulate import simulate
@@ -34,7 +39,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (stream, run, reload, init, plan, schema, symbols, plugins, doctor, simulate):
+for _command in (
+    stream,
+    run,
+    record,
+    replay,
+    reload,
+    init,
+    plan,
+    schema,
+    symbols,
+    plugins,
+    doctor,
+    simulate,
+    new,
+    check,
+    coverage,
+):
     app.command()(_command)
 
 _CODES: dict[type[TickwireError], int] = {ConfigError: 3, PluginError: 4, RefusedError: 5}

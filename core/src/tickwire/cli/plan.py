@@ -122,7 +122,9 @@ async def _kept(config: Config, entry: ExchangeConfig, feed: Feed, cache: Instru
 
 
 def _row(one: FeedPlan) -> tuple[str, ...]:
-    connections = " + ".join(f"{each.connections:,}" for each in one.connections) or "0"
+    connections = " + ".join(
+        f"{each.connections:,}" + (f" × {each.times}" if each.times > 1 else "") for each in one.connections
+    )
     limits = " + ".join(
         "no limit known" if each.most is None else f"{-(-each.streams // each.connections):,} of {each.most:,}"
         for each in one.connections
@@ -136,7 +138,7 @@ def _row(one: FeedPlan) -> tuple[str, ...]:
         one.exchange,
         f"{one.instruments:,} of {one.listed:,}",
         f"{one.streams:,}",
-        connections,
+        connections or "0",
         limits or "–",
         f"{one.snapshots:,}",
         weights or "–",
@@ -159,6 +161,8 @@ def _sink_words(sink: SinkConfig) -> str:
     words = [f"{sink.name} {sink.type}"]
     if sink.channels is not None:
         words.append("/".join(map(str, sink.channels)))
+    if sink.process:
+        words.append(f"through {' → '.join(step.kind for step in sink.process)}")
     return ", ".join([*words, sink.when_full])
 
 
@@ -171,6 +175,8 @@ def _durations(config: Config, sinks: Mapping[str, type]) -> dict[str, str]:
     for sink in config.sinks:
         options: Any = structure_options(sinks[sink.path], sink.options)
         found |= dict(_durations_in(options, sink.path))
+        for number, step in enumerate(sink.process):
+            found |= dict(_durations_in(step.named, f"{sink.path}.process[{number}].{step.kind}"))
     return found
 
 

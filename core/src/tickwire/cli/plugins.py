@@ -89,7 +89,7 @@ def _served(record: PluginRecord) -> str:
     tiers = Counter(info.tier for info in record.exchanges)
     if tiers:
         return ", ".join(f"{count} {tier}" for tier, count in sorted(tiers.items(), reverse=True))
-    return _NOTHING if record.is_core or record.sinks else "extension"
+    return _NOTHING if record.is_default or record.sinks else "extension"
 
 
 def _hooks(record: PluginRecord) -> str:

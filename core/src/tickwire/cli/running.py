@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import typer
@@ -28,7 +28,10 @@ from tickwire.run.instrument_cache import default_state
 from tickwire.run.runner import Runner
 from tickwire.run.settings import Config, ExchangeConfig
 
-__all__ = ["Again", "duration_of", "run_config", "say"]
+if TYPE_CHECKING:
+    from tickwire.record.recording import Recording
+
+__all__ = ["Again", "duration_of", "recording_named_by", "run_config", "say", "signals_to", "silence_broken_stdout"]
 
 
 logger = logging.getLogger("tickwire.run")
@@ -47,37 +50,44 @@ class Again:
     read: Callable[[], Config]
 
 
-def run_config(config: Config, duration: float | None = None, again: Again | None = None) -> None:
+def run_config(
+    config: Config, duration: float | None = None, again: Again | None = None, recording: Recording | None = None
+) -> None:
     """Run until Ctrl-C, SIGTERM, a closed pipe, the duration's end, or an error.
 
     Args:
         config: What to run.
         duration: Seconds; ``None``: without end.
         again: Reads the config again at SIGHUP; ``None``: that signal ends the process, as usual.
+        recording: Writes down what passes; by default where the config names the recorder.
 
     Raises:
         TickwireError: What ended it; the summary was printed before.
-        typer.Exit: A sink failed, which the summary says.
+        typer.Exit: A sink failed, or the capture is not complete, which the summary says.
     """
     registry = Registry.discover()
     tell = _Sayer()
-    runner = Runner(config, registry, say=tell, state=default_state())
+    recording = recording or recording_named_by(config)
+    if recording is not None:
+        config = recording.recorded(config)
+        again = None if again is None else attrs.evolve(again, read=_recorded(again.read, recording))
+    runner = Runner(config, registry, say=tell, state=default_state(), surroundings=recording)
     use_handler(log_handler(config.log, config.source))
     tell.is_json = config.log is not None and config.log.format == "json"
     for entry, feed in zip(config.exchanges, runner.feeds, strict=True):
         tell(_header(entry, registry, feed))
     try:
-        run_loop(_run(runner, duration, again, tell))
+        run_loop(_run(runner, duration, again, tell, recording))
     finally:
         report = runner.report()
         for sink, failure in report.failures.items():
-            say(
-                f"sink {sink}: {failure.first} ({failure.batches} times, at most {failure.events:,} events not written)"
-            )
+            say(f"sink {sink}: {failure}")
         if report.events or sys.exception() is None:
             say(str(report))
-        _silence_broken_stdout()
-    if report.failures:
+        if recording is not None:
+            say(str(recording))
+        silence_broken_stdout()
+    if report.has_lost or (recording is not None and recording.writer.lost):
         raise typer.Exit(1)
 
 
@@ -100,7 +110,7 @@ class _Sayer:
             say(line)
 
 
-def duration_of(text: str | None) -> float | None:
+def duration_of(text: str | None, option: str = "--duration") -> float | None:
     """Read ``--duration``.
 
     Raises:
@@ -109,19 +119,39 @@ def duration_of(text: str | None) -> float | None:
     try:
         return None if text is None else parse_duration(text)
     except ConfigError as error:
-        raise typer.BadParameter(str(error), param_hint="--duration") from error
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
-async def _run(runner: Runner, duration: float | None, again: Again | None, tell: _Sayer) -> None:
+def recording_named_by(config: Config) -> Recording | None:
+    """Begin to record where a config's entries name the recorder; ``None``: none does."""
+    if not any("recorder" in entry.extensions for entry in config.exchanges):
+        return None
+    from tickwire.record.alone import recording_of
+
+    return recording_of(config)
+
+
+def _recorded(read: Callable[[], Config], recording: Recording) -> Callable[[], Config]:
+    def read_again() -> Config:
+        config = recording.recorded(read())
+        recording.interrupted("the configuration was read again")
+        return config
+
+    return read_again
+
+
+async def _run(
+    runner: Runner, duration: float | None, again: Again | None, tell: _Sayer, recording: Recording | None
+) -> None:
     stop, hup = asyncio.Event(), asyncio.Event()
     with ExitStack() as stack:
-        stack.enter_context(_signals(stop, hup if again is not None else None))
+        stack.enter_context(signals_to(stop, hup if again is not None else None))
         reloading: asyncio.Task[None] | None = None
         if again is not None:
             file = stack.enter_context(RunFile.of(again.path, runner.config.name))
             reloading = asyncio.create_task(_reload(runner, again, hup, file, tell))
         try:
-            await runner.run(stop, duration)
+            await (runner if recording is None else recording.around(runner)).run(stop, duration)
         finally:
             if reloading is not None:
                 reloading.cancel()
@@ -151,7 +181,8 @@ async def _reload(runner: Runner, again: Again, hup: asyncio.Event, file: RunFil
 
 
 @contextmanager
-def _signals(stop: asyncio.Event, hup: asyncio.Event | None) -> Iterator[None]:
+def signals_to(stop: asyncio.Event, hup: asyncio.Event | None = None) -> Iterator[None]:
+    """Set ``stop`` at Ctrl-C and SIGTERM, and ``hup`` at SIGHUP, while the block runs."""
     loop = asyncio.get_running_loop()
     before: dict[signal.Signals, Any] = {}
     was_terminal = sys.stderr.isatty()
@@ -202,7 +233,7 @@ def _header(entry: ExchangeConfig, registry: Registry, feed: Feed) -> str:
     if any(is_glob(symbol) or symbol.startswith("!") for symbol in entry.symbols):
         return f"{head}, {_counted(len(entry.symbols), 'selector')}, {_counted(len(entry.channels), 'channel')}"
     subscriptions = len(entry.symbols) * len(entry.channels)
-    connections = sum(
+    connections = entry.connections * sum(
         -(-count * len(entry.symbols) // (info.sockets[socket].max_streams or sys.maxsize))
         for socket, count in sockets.items()
     )
@@ -213,7 +244,8 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _silence_broken_stdout() -> None:
+def silence_broken_stdout() -> None:
+    """Point stdout to nowhere where its reader has closed it."""
     # else the interpreter complains at its end about a pipe that the reader closed
     flush: Callable[[], None] = sys.stdout.flush
     try:

@@ -9,10 +9,10 @@ import typer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from tickwire.plugin.info import ExchangeInfo
-    from tickwire.simulation import Dress, SimServer
+    from tickwire.simulation import Dress, Injected, SimServer
 
 __all__ = ["dress_of", "simulate"]
 
@@ -36,23 +36,37 @@ def simulate(
     truth: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write what really happens into DIR.", show_default=False)
     ] = None,
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND[,KIND…]", help="Go wrong at random, e.g. drop,half_open, or all.", show_default=False
+        ),
+    ] = None,
+    fault_every: Annotated[float, typer.Option(min=0.01, help="Seconds from one fault to the next, on average.")] = 10,
+    fault_limit: Annotated[int | None, typer.Option(min=1, help="So many faults, then all is well.")] = None,
+    fault_seed: Annotated[int, typer.Option(help="The same seed gives the same faults.")] = 0,
     plugin: Annotated[str | None, typer.Option(help="Pin this plugin.", show_default=False)] = None,
     duration: Annotated[str | None, typer.Option(help="Stop after 10s, 5m, 1h.", show_default=False)] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the URLs as one JSON line.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the URLs, and each fault as it begins and ends, as JSON lines.")
+    ] = False,
 ) -> None:
     """Simulate an exchange on this machine: its REST and WebSocket, its oddities, no real money. Ctrl-C ends it.
 
-    Example: tickwire simulate backpack --symbols SOL-USDC --rate 500
+    Example: tickwire simulate backpack --symbols SOL-USDC --rate 500 --faults drop,half_open --fault-every 30
     """
     import asyncio
     from contextlib import ExitStack
+    from random import Random
     from tempfile import TemporaryDirectory
 
     from tickwire.cli.running import duration_of, say
     from tickwire.plugin.registry import Registry
-    from tickwire.simulation import FileTruth, SeededMarket, SimServer
+    from tickwire.simulation import Faults, FileTruth, SeededMarket, SimServer, fault_kinds, storm
 
     seconds = duration_of(duration)
+    kinds = () if faults is None else fault_kinds(faults)
+    hostile = Faults(seed=fault_seed, told=lambda injected: _tell(injected, json)) if kinds else None
     dress = dress_of(Registry.discover().select(exchange, plugin).claim.info)
     chosen = [symbol.strip() for text in symbols or () for symbol in text.split(",") if symbol.strip()]
     with ExitStack() as stack:
@@ -62,8 +76,15 @@ def simulate(
             stack.callback(log.close)
         market = SeededMarket.of(dress, chosen, seed=seed, truth=log)
         context = None if certificate is None else _context(certificate)
-        server = SimServer(dress, market, port=port, rate=rate, tls=context)
-        asyncio.run(_serve(server, seconds, lambda: _announce(server, exchange, certificate, json)))
+        server = SimServer(dress, market, port=port, rate=rate, tls=context, faults=hostile)
+
+        async def suffer() -> None:
+            if hostile is not None:
+                random = Random(fault_seed)
+                await storm(hostile, kinds, every=fault_every, random=random, clock=market.clock, limit=fault_limit)
+            await server.finished()
+
+        asyncio.run(_serve(server, seconds, lambda: _announce(server, exchange, certificate, json), suffer))
     where = "" if truth is None else f" · truth in {truth}"
     say(f"{market.trades_made:,} trades · {market.changes:,} book changes{where}")
 
@@ -109,7 +130,12 @@ def _context(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-async def _serve(server: SimServer, seconds: float | None, announce: Callable[[], None]) -> None:
+async def _serve(
+    server: SimServer,
+    seconds: float | None,
+    announce: Callable[[], None],
+    suffer: Callable[[], Coroutine[object, object, None]],
+) -> None:
     import asyncio
     import signal
 
@@ -119,7 +145,7 @@ async def _serve(server: SimServer, seconds: float | None, announce: Callable[[]
     async with server:
         announce()
         # without a limit the market ends only by an error, which closing the server raises
-        endings = {asyncio.create_task(stop.wait()), asyncio.create_task(server.finished())}
+        endings = {asyncio.create_task(end) for end in (stop.wait(), server.finished(), suffer())}
         await asyncio.wait(endings, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for ending in endings:
             ending.cancel()
@@ -148,3 +174,24 @@ def _announce(server: SimServer, exchange: str, certificate: Path | None, json: 
         f"--rest-url {server.rest_url} --ws-url {server.ws_url}",
         flush=True,
     )
+
+
+def _tell(injected: Injected, json: bool) -> None:
+    import msgspec
+
+    fault = injected.fault
+    took = None if injected.ended is None else (injected.ended - injected.began) / 1e9
+    if json:
+        facts = {"fault": fault.kind, "is_over": injected.is_over, "count": fault.count, "touched": injected.touched}
+        print(msgspec.json.encode(facts | {"began": injected.began, "ended": injected.ended}).decode(), flush=True)
+    elif took is None:
+        print(f"fault      {fault.kind} begins", flush=True)
+    else:
+        print(f"fault      {fault.kind} is over after {took:.1f} s: {_touched(injected)}", flush=True)
+
+
+def _touched(injected: Injected) -> str:
+    site = injected.fault.kind.site
+    if not injected.touched:
+        return "nothing came its way"
+    return f"{injected.touched} {site}{'' if injected.touched == 1 else 's'}"

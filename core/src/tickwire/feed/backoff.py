@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import attrs
 
-__all__ = ["Backoff", "BackoffPolicy"]
+__all__ = ["JITTER", "Backoff", "BackoffPolicy"]
+
+JITTER: ContextVar[Callable[[], float]] = ContextVar("tickwire_jitter", default=random.random)
+"""Gives numbers in [0, 1), by which no two wait alike; a replay has its own, so that two replays wait alike."""
 
 
 @attrs.frozen
@@ -32,11 +36,11 @@ class Backoff:
         attempt: Failures since the last stable while.
     """
 
-    def __init__(self, policy: BackoffPolicy, jitter: Callable[[], float] = random.random) -> None:
-        """Start without failures; ``jitter`` gives numbers in [0, 1)."""
+    def __init__(self, policy: BackoffPolicy, jitter: Callable[[], float] | None = None) -> None:
+        """Start without failures; ``jitter`` gives numbers in [0, 1), ``JITTER`` by default."""
         self.attempt = 0
         self._policy = policy
-        self._jitter = jitter
+        self._jitter = jitter or JITTER.get()
 
     def failed(self, retry_after: float | None = None) -> float:
         """Count a failure and say how long to wait: between half and all of ``first · 2^n``, never below the request.

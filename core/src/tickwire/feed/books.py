@@ -14,10 +14,12 @@ from typing import Any
 import msgspec
 
 from tickwire.feed.exactness import Inexactness
+from tickwire.feed.merging import Merge, Tail
 from tickwire.feed.streams import ACTIVE, Stream, SubscriptionState
 from tickwire.model.book import L2Book
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock, Nanos
+from tickwire.model.counting import counted, span_text
 from tickwire.model.errors import ChecksumMismatchError, CrossedBookError, DecodeError, SequenceGapError
 from tickwire.model.events import BookDelta, BookSnapshot, SnapshotCause
 from tickwire.model.quality import Event, GapCause, Repair, Resynced, Severity, UnsubscribeReason
@@ -67,7 +69,7 @@ class BookStream(Stream):
             rules: How the exchange's books work.
             resync: Called when a new snapshot is needed.
             verifier: Gives the checksum to compare; ``None``: none is compared.
-            on_first: Called once, when coverage begins.
+            on_first: Called when the exchange has acknowledged it or data came.
             numbers: ``float``: values that lose digits are announced, and no checksum is believed from then on; or
                 ``Decimal``.
         """
@@ -84,6 +86,17 @@ class BookStream(Stream):
         self._had_snapshot = False
         self._untold: list[Inexactness] = []
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is open; a book out of sync is not delivered."""
+        return self.book.is_synced and super().is_settled
+
+    @property
+    def latency(self) -> Nanos | None:
+        """Give how long the last change was on its way."""
+        ts_event, ts_recv = self.book.ts_event, self.book.ts_recv
+        return None if ts_event is None or ts_recv is None else ts_recv - ts_event
+
     def asked(self, connection: str) -> None:
         """Start over: what was kept belongs to the last subscription."""
         super().asked(connection)
@@ -91,11 +104,11 @@ class BookStream(Stream):
         self.flowing.clear()
         self.answered.clear()
 
-    def disconnected(self, ts_good: Nanos, detail: str) -> None:
+    def disconnected(self, ts_good: Nanos, detail: str, cause: GapCause = GapCause.DISCONNECTED) -> None:
         """Lose sync."""
         self.book.lose_sync()
         self._waiting.clear()
-        super().disconnected(ts_good, detail)
+        super().disconnected(ts_good, detail, cause)
 
     def ended(self, reason: UnsubscribeReason) -> None:
         """Lose sync: nothing keeps the book right any more."""
@@ -115,6 +128,11 @@ class BookStream(Stream):
             if delta.checksum is not None and self._verifier is not None:
                 self._verify(delta.checksum)
         except SequenceGapError as error:
+            if self.merge is not None:
+                book.is_synced = True  # nothing was changed: it is behind, and another connection may bring what lacks
+                if self.merge.holds(delta):
+                    return
+                book.lose_sync()
             self._lost_sequence(error, ts_good)
             self._keep(delta)
             self._resync(self)
@@ -127,8 +145,36 @@ class BookStream(Stream):
             self.count += 1
             self.ts_last = delta.ts_recv
             if self.state is not ACTIVE:
-                self.confirmed(delta.ts_recv)
+                self.arrived(delta.ts_recv)
             self._emit(delta)
+
+    # several connections
+    def join(self) -> Merge | Tail | None:
+        """Give where several connections' deltas come together."""
+        rule, start = self._rules.sequence, self._rules.start
+        if self.merge is None and rule is not SequenceRule.NONE and start in (BookStart.REST, BookStart.SOCKET):
+            # what a plugin decides for itself may be only that later is larger
+            is_counted = rule in (SequenceRule.CONSECUTIVE, SequenceRule.LINKED)
+            self.merge = Merge(self) if is_counted else Tail(self)
+        return self.merge
+
+    @property
+    def is_following(self) -> bool:
+        """Whether it is in sync."""
+        return self.book.is_synced
+
+    accept = on_delta
+
+    def number_of(self, delta: BookDelta[Any]) -> int:
+        """Give the sequence it ends at."""
+        return delta.last_sequence or 0
+
+    def turn_of(self, delta: BookDelta[Any]) -> Decision:
+        """Tell whether it follows the book; while that is out of sync, the primary's deltas alone bring it back."""
+        book = self.book
+        if not book.is_synced or book.sequence is None or delta.last_sequence is None:
+            return Decision.OLD
+        return book.turn_of(delta)
 
     def on_snapshot(self, snapshot: BookSnapshot[Any]) -> None:
         """Take over a snapshot that came over the socket; it always replaces."""
@@ -150,6 +196,7 @@ class BookStream(Stream):
         waiting.clear()
         if not self._show(snapshot):
             return False
+        self.fetched += 1
         for delta in followers:
             self.on_delta(delta)
         return True
@@ -172,6 +219,7 @@ class BookStream(Stream):
     def _keep(self, delta: BookDelta[Any]) -> None:
         if self._keeps:
             self._waiting.append(delta)
+        self.kept += 1
         self.flowing.set()
 
     def _show(self, snapshot: BookSnapshot[Any]) -> bool:
@@ -201,7 +249,7 @@ class BookStream(Stream):
         self.synced_at = self._clock.now()
         if self.state is not SubscriptionState.ACTIVE:
             self.book.lose_sync()  # Subscribed comes first, and at it the book is not shown yet
-            self.confirmed(snapshot.ts_recv)
+            self.arrived(snapshot.ts_recv)
             self.book.is_synced = True
         if self._untold:
             self._tell_inexact(snapshot.ts_recv)
@@ -212,6 +260,7 @@ class BookStream(Stream):
             self._emit(
                 Resynced(*self._header(now), Severity.INFO, gap.gap_id, self.book.sequence, now - gap.ts_noticed)
             )
+        self.served()
         return True
 
     def _verify(self, checksum: int) -> None:
@@ -225,7 +274,8 @@ class BookStream(Stream):
         is_counted = self._rules.sequence is SequenceRule.CONSECUTIVE
         if not is_counted or first is None or found is None or found <= first:
             return self.open_gap(GapCause.SEQUENCE, ts_good, f"{error}, fetching a snapshot")
-        detail = f"{found - first:,} updates missing ({first}…{found - 1}), fetching a snapshot"
+        missing = f"{counted(found - first, 'update')} missing ({span_text(first, found - 1)})"
+        detail = f"{missing}, fetching a snapshot"
         return self.open_gap(GapCause.SEQUENCE, ts_good, detail, first, found - 1)
 
     def _lost_state(self, error: CrossedBookError | ChecksumMismatchError | DecodeError, ts_good: Nanos | None) -> None:

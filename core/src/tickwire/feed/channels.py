@@ -1,14 +1,14 @@
-"""Can these channels be had? Read off the exchange's declaration, before anything starts."""
+"""Can these channels be had, and without credentials? Read off the exchange's declaration, before anything starts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from tickwire.model.channels import PER_INTERVAL, Channel, ChannelRequest
-from tickwire.model.errors import UnsupportedChannelError
+from tickwire.model.errors import CredentialsError, UnsupportedChannelError
 from tickwire.plugin.info import ExchangeInfo
 
-__all__ = ["check_channels"]
+__all__ = ["check_channels", "check_credentials"]
 
 
 def check_channels(info: ExchangeInfo, requests: Iterable[ChannelRequest]) -> None:
@@ -50,3 +50,29 @@ def check_channels(info: ExchangeInfo, requests: Iterable[ChannelRequest]) -> No
                 f"{info.id} {request.channel}: interval {request.interval!r} is not offered",
                 hint=f"one of {', '.join(intervals)}" if intervals else "remove interval",
             )
+
+
+def check_credentials(info: ExchangeInfo, requests: Iterable[ChannelRequest], path: str = "") -> None:
+    """Refuse what needs a login, where no credentials are set.
+
+    Args:
+        info: The exchange.
+        requests: Channels that it offers.
+        path: Where the feed's settings stand in a configuration.
+
+    Raises:
+        CredentialsError: Names the credentials that are missing.
+    """
+    names = info.credentials
+    private = [one.channel for one in requests if info.sockets[info.channels[one.channel].socket].login]
+    if not names or not private:
+        return
+    entries = ", ".join(f"{name}: ${{{name.upper()}:?}}" if path else f'"{name}": …' for name in names)
+    raise CredentialsError(
+        f"{info.id} {', '.join(dict.fromkeys(private))}: a login is needed, and {' and '.join(names)} "
+        f"{'is' if len(names) == 1 else 'are'} not set",
+        hint=f"write credentials: {{{entries}}} under {path} in the configuration"
+        if path
+        else f"give the feed credentials={{{entries}}}",
+        path=f"{path}.credentials" if path else "",
+    )

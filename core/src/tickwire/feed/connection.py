@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from tickwire.feed.backoff import Backoff, BackoffPolicy
 from tickwire.feed.hosts import HostChoice, host_name, is_the_hosts_fault
 from tickwire.feed.limits import DIALS
 from tickwire.feed.listener import Listener
 from tickwire.feed.requests import Requests
+from tickwire.feed.undecodable import UndecodableFrames
 from tickwire.feed.wires import Wires
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.errors import (
     AuthRejectedError,
+    ConnectionLostError,
     DataError,
     ExchangeUnavailableError,
     RateLimitedError,
@@ -44,9 +45,12 @@ from tickwire.plugin.protocols import (
     Located,
     LoggedIn,
     LoginRefused,
+    Missed,
+    Probing,
     Refused,
     Router,
     Send,
+    Signer,
     Unknown,
 )
 
@@ -54,6 +58,8 @@ __all__ = ["FeedConnection"]
 
 _log = logging.getLogger(__name__)
 
+_LOGIN_WITHIN = 10.0  # seconds for the exchange to answer a login
+_ALIVE_WITHIN = 5.0  # seconds to answer a heartbeat
 _KINDS = 100  # unknown kinds counted apart; an exchange that sends garbage must not grow our memory
 
 
@@ -64,7 +70,9 @@ class FeedConnection:
         name: For events and logs, e.g. ``public-1``.
         wanted: What it carries.
         is_open: Whether there is a connection now.
+        host: To which it is, or last was.
         wires: The streams that ``wanted`` rides on.
+        ts_last: When its last frame came, or it was opened.
     """
 
     def __init__(
@@ -78,11 +86,29 @@ class FeedConnection:
         listener: Listener,
         metrics: Metrics,
         policy: BackoffPolicy,
+        on_open: Callable[[Located], None] = lambda located: None,
+        on_closing: Callable[[float], None] = lambda within: None,
     ) -> None:
+        """Make one that is not open yet.
+
+        Args:
+            name: For events and logs.
+            endpoint: Which socket.
+            hosts: Where it may be.
+            wiring: The feed's strategies.
+            requests: For what must be asked before connecting.
+            clock: Dates events, and waits.
+            listener: Is told what comes.
+            metrics: Figures.
+            policy: Between attempts.
+            on_open: Called with each new connection, before anything else is told of it.
+            on_closing: Called with the seconds left once the exchange says that it will close.
+        """
         self.name = name
         self.endpoint = endpoint
         self.wanted: dict[Subscription, None] = {}
         self.is_open = False
+        self.host = ""
         self.wires = Wires(wiring.info)
         self._hosts = hosts
         self._url = hosts.current()
@@ -101,6 +127,7 @@ class FeedConnection:
         self._route: Callable[[Frame[Any]], Iterable[Event | Control]] = lambda frame: ()
         self._market = listener.market
         self._todo: deque[tuple[bool, Subscription]] = deque()
+        self._asked_again: deque[Send[Any]] = deque()
         self._has_todo = asyncio.Event()
         self._logged_in = asyncio.Event()
         self._ended: asyncio.Future[Ending] | None = None
@@ -108,21 +135,28 @@ class FeedConnection:
         self._sent_at: float | None = None
         self._ts_down: Nanos | None = None
         self._ts_first: Nanos | None = None
-        self._ts_last: Nanos = 0
+        self.ts_last: Nanos = 0
+        self._ts_probed: Nanos = 0
+        self._alive = asyncio.Event()
+        self._undecodable = UndecodableFrames(wiring.info, name, clock, listener.on_quality)
         self._failures = 0
         self._is_paused = False
+        self._may_dial = asyncio.Event()
+        self._may_dial.set()
         self._is_stopping = False
+        self._heartbeat: float | None = None
+        self._on_open = on_open
+        self._on_closing = on_closing
         self._controls: dict[type, Callable[[Any], None]] = {
             Send: self._send,
             Confirmed: self._confirmed,
             Refused: self._refused,
             LoggedIn: lambda control: self._logged_in.set(),
             LoginRefused: self._login_refused,
-            Alive: lambda control: None,
-            Closing: lambda control: _log.info(
-                "%s %s: the exchange closes within %s s", wiring.info.id, self.name, control.within
-            ),
+            Alive: lambda control: self._alive.set(),
+            Closing: self._closing,
             ConnectionGap: lambda control: self._listener.missed(list(self.wanted), control.missing),
+            Missed: self._lost,
             Unknown: self._count_unknown,
         }
 
@@ -137,14 +171,19 @@ class FeedConnection:
         """
         reason = "first connection"
         while not self._is_stopping:
+            await self._may_dial.wait()
+            if self._is_stopping:
+                return
             self._failures += 1
             retry_after: float | None = None
             try:
                 reason = await self._one(reason)
+                told = f"connection to {self.host} ended ({reason})"
             except (RetryableError, DataError, RequestRejectedError) as error:
                 if isinstance(error, RequestRejectedError) and self._ts_down is None:
                     raise
                 reason, retry_after = str(error), self._told_to_wait(error)
+                told = reason
             if self._is_stopping:
                 return
             delay = self._backoff.failed(retry_after)
@@ -152,7 +191,7 @@ class FeedConnection:
             elsewhere = f", trying {host_name(following)}" if following != self._url else ""
             _log.warning(
                 "%s: %s, attempt %d, next in %.1f s%s",
-                self._wiring.info.id, reason, self._backoff.attempt, delay, elsewhere,
+                self._wiring.info.id, told, self._backoff.attempt, delay, elsewhere,
             )  # fmt: skip
             await self._clock.sleep(delay)
 
@@ -173,7 +212,9 @@ class FeedConnection:
             if not ended.done():
                 ended.set_result(ending)
 
-        self._router = wiring.routing.router(ConnectionInfo(self.name, self.endpoint, located))
+        info = ConnectionInfo(self.name, self.endpoint, located, self._metrics)
+        self._heartbeat = located.heartbeat or self._declared.heartbeat
+        self._router = wiring.routing.router(info)
         self._route = self._router.route
         self._logged_in = asyncio.Event()
         self._ts_first = None
@@ -190,20 +231,26 @@ class FeedConnection:
         self._closed(ending)
         if self._login_error is not None:
             raise self._login_error
-        return f"connection to {located.url} ended ({ending.code} {ending.reason})"
+        if isinstance(ending.error, RateLimitedError | ExchangeUnavailableError):
+            # a transport that dials only once something is subscribed to has been refused
+            self._note_refusal(ending.error)
+            raise ending.error
+        return f"{ending.code} {ending.reason}".rstrip()
 
     async def _dial(self, located: Located, on_close: Callable[[Ending], None]) -> Connection[Any]:
-        limits = self._requests.limits
+        limiter = self._requests.limits.limiter(DIALS)
         try:
-            async with limits.limiter(DIALS).spend(1, f"a connection to {host_name(located.url)}"):
+            async with limiter.spend(1, f"a connection to {host_name(located.url)}"):
                 return await self._wiring.transport.connect(located, self._on_frame, on_close)
-        except RateLimitedError as error:
-            limits.refused(DIALS, error)
-            raise
         except RetryableError as error:
-            if is_the_hosts_fault(error):
-                self._hosts.failed(self._url)
+            self._note_refusal(error)
             raise
+
+    def _note_refusal(self, error: RetryableError) -> None:
+        if isinstance(error, RateLimitedError):
+            self._requests.limits.refused(DIALS, error)
+        elif is_the_hosts_fault(error):
+            self._hosts.failed(self._url)
 
     async def _hang_up(self) -> None:
         connection, self._connection, self.is_open = self._connection, None, False
@@ -215,14 +262,16 @@ class FeedConnection:
         assert self._connection is not None
         now = self._clock.now()
         self.is_open = True
-        self._ts_last = now
+        self.ts_last = now
+        self.host = host_name(located.url)  # its address may hold a token
+        self._on_open(located)
         self.wires.opened()
         self._todo = deque((True, subscription) for subscription in self.wanted)
+        self._asked_again.clear()
         self._has_todo.set()
         if self._is_paused:
             self._connection.pause()
         if self._ts_down is not None:
-            host = urlsplit(located.url).netloc
             self._listener.on_quality(
                 Reconnected(
                     self._wiring.info.id,
@@ -232,7 +281,7 @@ class FeedConnection:
                     None,
                     self.name,
                     Severity.WARNING,
-                    host,
+                    self.host,
                     last_reason,
                     self._failures,
                     now - self._ts_down,
@@ -245,9 +294,8 @@ class FeedConnection:
 
     async def _tend(self, located: Located, ended: asyncio.Future[Ending]) -> Ending:
         helpers: list[asyncio.Task[None]] = [asyncio.create_task(self._work_off(), name=f"{self.name} subscriber")]
-        heartbeat = located.heartbeat or self._declared.heartbeat
-        if heartbeat:
-            helpers.append(asyncio.create_task(self._beat(heartbeat), name=f"{self.name} heartbeat"))
+        if self._heartbeat:
+            helpers.append(asyncio.create_task(self._beat(self._heartbeat), name=f"{self.name} heartbeat"))
         try:
             waited: list[asyncio.Future[Any]] = [ended, *helpers]
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -263,36 +311,49 @@ class FeedConnection:
     def _closed(self, ending: Ending) -> None:
         now = self._clock.now()
         self._ts_down = now
+        self._undecodable.flush(at_once=True)
         if self._ts_first is not None:
-            self._backoff.flowed((self._ts_last - self._ts_first) / 1e9)
+            self._backoff.flowed((self.ts_last - self._ts_first) / 1e9)
         elif not self._is_stopping and self._login_error is None:
             self._hosts.failed(self._url)  # it let us in and gave nothing
         if not self._is_stopping:
             reason = f"{ending.code} {ending.reason}"
-            self._listener.disconnected(list(self.wanted), self._ts_last, reason)
+            self._listener.disconnected(list(self.wanted), self.ts_good, reason)
 
     async def _work_off(self) -> None:
         if self._declared.login:
-            await self._logged_in.wait()
+            await self._login()
         while True:
             await self._has_todo.wait()
-            add, batch = self._next_batch()
-            if not batch:
+            if not (self._todo or self._asked_again):
                 self._has_todo.clear()
                 continue
+            await self._turn()  # before anything is taken off: what waits its turn is still to be done
+            if self._asked_again:
+                self._put_in_turn(self._asked_again.popleft())
+                continue
+            add, batch = self._next_batch()
             if add:
                 self._listener.asked(self.name, batch)
                 self._listener.confirmed(self.wires.already_confirmed(batch))
             batch = self.wires.to_ask(batch) if add else self.wires.to_leave(batch)
             if not batch:
                 continue
-            await self._pace()
             router = self._router
             assert router is not None
             for number, send in enumerate(router.subscribe(batch) if add else router.unsubscribe(batch)):
                 if number:
-                    await self._pace()
-                self._send(send)
+                    await self._turn()
+                self._put_in_turn(send)
+
+    async def _login(self) -> None:
+        try:
+            async with self._clock.timeout(_LOGIN_WITHIN):
+                await self._logged_in.wait()
+        except TimeoutError:
+            raise ConnectionLostError(
+                f"{self._wiring.info.id} {self.name}: the login was not answered within {_LOGIN_WITHIN:g} s"
+            ) from None
 
     def _next_batch(self) -> tuple[bool, list[Subscription]]:
         todo, batch = self._todo, list[Subscription]()
@@ -301,18 +362,50 @@ class FeedConnection:
             batch.append(todo.popleft()[1])
         return add, batch
 
-    async def _pace(self) -> None:
-        if self._declared.frames_per_second is not None:
-            if self._sent_at is not None:
-                await self._clock.sleep(self._sent_at + 1 / self._declared.frames_per_second - self._clock.monotonic())
-            self._sent_at = self._clock.monotonic()
+    async def _turn(self) -> None:
+        if self._declared.frames_per_second is not None and self._sent_at is not None:
+            await self._clock.sleep(self._sent_at + 1 / self._declared.frames_per_second - self._clock.monotonic())
+
+    def _put_in_turn(self, send: Send[Any]) -> None:
+        self._sent_at = self._clock.monotonic()
+        self._put(send)
 
     async def _beat(self, seconds: float) -> None:
         while True:
             await self._clock.sleep(seconds)
-            assert self._router is not None
-            for send in self._router.heartbeat(self._clock.now()):
-                self._send(send)
+            self._send_heartbeat()
+
+    def _send_heartbeat(self) -> None:
+        assert self._router is not None
+        for send in self._router.heartbeat(self._clock.now()):
+            self._send(send)
+
+    # what proves that nothing is missing
+    @property
+    def ts_good(self) -> Nanos:
+        """Until when everything that the exchange sent was received and read, as far as the socket can tell."""
+        return max(self.ts_last, self._ts_probed)
+
+    async def probe(self) -> None:
+        """Ask for a sign of life, by a protocol ping or the exchange's own heartbeat, and wait for it."""
+        connection, ts_sent = self._connection, self._clock.now()
+        if self._is_paused:
+            return
+        if isinstance(connection, Probing):
+            if await connection.ping() and connection is self._connection:
+                self._ts_probed = ts_sent
+        elif connection is not None and self._heartbeat:
+            self._alive.clear()
+            self._send_heartbeat()
+            try:
+                async with self._clock.timeout(_ALIVE_WITHIN):
+                    await self._alive.wait()  # it came in a frame, which counts
+            except TimeoutError:
+                pass
+
+    def announce(self, *, at_once: bool = False) -> None:
+        """Announce the frames that could not be read, at most once a second unless ``at_once``."""
+        self._undecodable.flush(at_once=at_once)
 
     # what the feed asks
     def subscribe(self, subscription: Subscription) -> None:
@@ -334,8 +427,20 @@ class FeedConnection:
     def resubscribe(self, subscription: Subscription) -> None:
         """Ask for it anew on the same connection: how a book is restarted whose snapshot comes over the socket."""
         if self.is_open and subscription in self.wanted:
+            self.wires.renew(subscription)
             self._todo += ((False, subscription), (True, subscription))
             self._has_todo.set()
+
+    def reconnect(self, reason: str) -> None:
+        """End this connection and make it anew, after the pause that any ending costs."""
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(Ending(1000, reason))
+
+    def overflow(self, reason: str) -> None:
+        """End this connection, and make it anew once it is not paused any more."""
+        if self._is_paused and not self._is_stopping:
+            self._may_dial.clear()
+            self.reconnect(reason)
 
     def forget(self, subscription: Subscription) -> None:
         """Never ask for it again: the exchange refused it."""
@@ -345,22 +450,32 @@ class FeedConnection:
     def pause(self, is_paused: bool) -> None:
         """Stop or go on reading."""
         self._is_paused = is_paused
+        if not is_paused:
+            self._may_dial.set()
         if self._connection is not None:
             if is_paused:
                 self._connection.pause()
             else:
                 self._connection.resume()
 
+    def feed_into(self, market: Mapping[type, Mapping[str, Callable[[Any], None]]]) -> None:
+        """Give the market events to others than so far, from the next frame on."""
+        self._market = market
+
+    def leave(self) -> None:
+        """Never come back: ``run`` returns once the connection has ended."""
+        self._is_stopping = True
+        self._may_dial.set()
+
     async def stop(self) -> None:
         """Close; ``run`` then returns."""
-        self._is_stopping = True
+        self.leave()
         if self._connection is not None:
             await self._connection.close()
 
     # the read path: never awaits, never lets an exception out
     def _on_frame(self, frame: Frame[Any]) -> None:
         self._frames.value += 1
-        self._ts_last = frame.ts_recv
         item: Event | Control | None = None
         try:
             for item in self._route(frame):
@@ -370,15 +485,19 @@ class FeedConnection:
                 else:
                     self._handle(item)
         except Exception as error:  # one frame: whatever a plugin's router raises must not end the connection
-            self._bad_frame(error)
+            self._bad_frame(error, frame.ts_recv)
+        self.ts_last = frame.ts_recv
         if self._ts_first is None and type(item) in self._market:
             self._ts_first = frame.ts_recv  # answers and pongs are no data
             self._hosts.worked(self._url)
 
-    def _bad_frame(self, error: Exception) -> None:
+    def _bad_frame(self, error: Exception, ts_recv: Nanos) -> None:
         self._errors.value += 1
         if isinstance(error, UnknownNativeError):
-            self._listener.unlisted()
+            self._listener.unlisted()  # it was read, and it is none of what is subscribed to
+        else:
+            unnumbered = self._undecodable.dropped(error, self.wanted, self.ts_last, ts_recv)
+            self._listener.garbled(unnumbered, error)
         if self._errors.value == 1 or not isinstance(error, DataError):
             _log.warning(
                 "%s %s: a frame was dropped: %s: %s",
@@ -398,20 +517,39 @@ class FeedConnection:
 
     def _confirmed(self, control: Confirmed) -> None:
         self.wires.confirmed(control.subscriptions)
-        self._listener.confirmed(self.wires.sharing(control.subscriptions))
+        # what is still to be left, and maybe asked for anew, is not covered by the answer to an earlier request
+        leaving = {subscription for add, subscription in self._todo if not add}
+        told = self.wires.sharing(control.subscriptions)
+        self._listener.confirmed([one for one in told if one not in leaving] if leaving else told)
 
     def _refused(self, control: Refused) -> None:
         self.wires.refused(control.subscriptions)
         self._listener.refused(Refused(self.wires.sharing(control.subscriptions), control.reason, control.retry))
 
+    def _lost(self, control: Missed) -> None:
+        told = tuple(one for one in self.wires.sharing(control.subscriptions) if one in self.wanted)
+        self._listener.lost(Missed(told, control.cause, control.reason))
+
     def _send(self, send: Send[Any]) -> None:
+        if send.subscriptions:
+            # asked for anew by the router, maybe many at once: they wait their turn, as all subscriptions do
+            self._asked_again.append(send)
+            self._has_todo.set()
+        else:
+            self._put(send)
+
+    def _put(self, send: Send[Any]) -> None:
         if self._connection is not None:
             self._connection.send(send.payload)
 
+    def _closing(self, control: Closing) -> None:
+        _log.info("%s %s: the exchange closes within %s s", self._wiring.info.id, self.name, control.within)
+        self._on_closing(control.within)
+
     def _login_refused(self, control: LoginRefused) -> None:
         self._login_error = AuthRejectedError(
-            f"{self._wiring.info.id} refused the key ({control.reason})",
-            hint="check that the clock is right and that api_secret belongs to api_key",
+            f"{self._wiring.info.id} refused the key{_shortened(self._wiring.signer)} ({control.reason})",
+            hint=self._requests.login_hint,
         )
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(Ending(1000, "login refused"))
@@ -422,3 +560,9 @@ class FeedConnection:
         if kind not in self._unknown:
             self._unknown.add(kind)
             _log.info("%s %s: frames of an unknown kind: %s", self._wiring.info.id, self.name, control.kind)
+
+
+# a key is no secret, but whole it has no place in a log either
+def _shortened(signer: Signer | None) -> str:
+    key = getattr(signer, "key", None)
+    return f" '{key[:4]}…'" if isinstance(key, str) and key else ""

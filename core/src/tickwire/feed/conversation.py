@@ -48,6 +48,6 @@ async def converse(conversation: Fetch[T], fetch: Callable[[Request], Awaitable[
 
 
 def _undecodable(request: Request | None, answer: object, error: Exception) -> DecodeError:
-    what = f"{request.method} {request.path}" if request else "a conversation"
+    what = f"{request}" if request else "a conversation"
     begins = f"; the answer begins {answer.body[:60]!r}" if isinstance(answer, Response) else ""
     return DecodeError(f"{what}: {error}{begins}")

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, get_args, get_type_hints
 
 import attrs
 
+from tickwire.model.account import AccountEvent
 from tickwire.model.errors import DecodeError
 from tickwire.model.events import Levels, MarketEvent
 from tickwire.model.instruments import Instrument
@@ -106,7 +107,7 @@ class ExactnessCheck:
         """Look at every price and size of a book's levels; as ``look``."""
         return self.look(one for side in sides for price, size in side for one in (("price", price), ("size", size)))
 
-    def look_at(self, event: MarketEvent) -> list[Inexactness]:
+    def look_at(self, event: MarketEvent | AccountEvent) -> list[Inexactness]:
         """Look at every number of an event that is no book; as ``look``."""
         fields = number_fields(type(event))
         return self.look(zip(fields, attrgetter("exchange", *fields)(event)[1:], strict=True))

@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from tickwire.feed.backoff import Backoff, BackoffPolicy
@@ -46,7 +46,9 @@ class Limiter:
         self._backoff = Backoff(_POLICY)
 
     @asynccontextmanager
-    async def spend(self, weight: float, what: str = "a request") -> AsyncIterator[None]:
+    async def spend(
+        self, weight: float, what: str = "a request", on_gate: Callable[[float], None] | None = None
+    ) -> AsyncIterator[None]:
         """Wait for room, then count the block as one request under way.
 
         A cancelled wait spends nothing and keeps nobody's place.
@@ -54,13 +56,15 @@ class Limiter:
         Args:
             weight: What the exchange counts for it; 0 only waits for the gate and its turn.
             what: The request, for the error.
+            on_gate: Told that it waits because the gate is closed, and for how many seconds; more than once where the
+                exchange asks for more.
 
         Raises:
             PluginContractError: No budget could ever hold that weight.
         """
         self._check(weight, what)
         units = round(weight * _UNITS)
-        await self._start(_Ticket(units, asyncio.get_running_loop()))
+        await self._start(_Ticket(units, asyncio.get_running_loop(), on_gate))
         try:
             yield
         finally:
@@ -83,6 +87,8 @@ class Limiter:
                 self._backoff.flowed(now - self._opens_at)
                 retry_after = self._backoff.failed()
             self._opens_at = max(self._opens_at, now + retry_after)
+            for ticket in self._queue:
+                ticket.tell(self._opens_at - now)
             return self._opens_at - now
 
     @property
@@ -109,6 +115,9 @@ class Limiter:
     async def _start(self, ticket: _Ticket) -> None:
         with self._lock:
             self._queue.append(ticket)
+            closed_for = self._opens_at - self._clock.monotonic()
+            if closed_for > 0:
+                ticket.tell(closed_for)
             if self._queue[0] is ticket or self._queue[0].loop.is_closed():
                 self._admit()
         try:
@@ -184,15 +193,20 @@ class Limiter:
 
 
 class _Ticket:
-    def __init__(self, units: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, units: int, loop: asyncio.AbstractEventLoop, on_gate: Callable[[float], None] | None) -> None:
         self.units = units
         self.loop = loop
+        self.on_gate = on_gate
         self.is_admitted = False
         self.woken: asyncio.Future[None] | None = None
 
     def wake(self) -> None:
         if self.woken is not None:
             self.loop.call_soon_threadsafe(_finish, self.woken)
+
+    def tell(self, seconds: float) -> None:
+        if self.on_gate is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.on_gate, seconds)
 
 
 def _finish(woken: asyncio.Future[None]) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tickwire.feed.limiter import Limiter
 from tickwire.model.clock import Clock, SystemClock
+from tickwire.model.counting import counted
 from tickwire.model.errors import PluginContractError, RateLimitedError
 from tickwire.plugin.info import ExchangeInfo, RateLimit
 from tickwire.plugin.protocols import Network
@@ -90,17 +91,24 @@ class ExchangeLimits:
                 hint="declare it in ExchangeInfo.limits, or correct Request.limit",
             ) from None
 
-    def refused(self, name: str, error: RateLimitedError) -> None:
-        """Close the gate of a limit; a ban (418) closes all of them, because it is the address that is banned."""
+    def refused(self, name: str, error: RateLimitedError) -> float:
+        """Close the gate of a limit; a ban (418) closes all of them, because it is the address that is banned.
+
+        Returns:
+            Seconds until it opens.
+        """
         limiter = self.limiter(name)
         wait = limiter.refuse(error.retry_after)
         if error.is_ban:
             for other in self._limiters.values():
                 other.refuse(wait)
-        told = " as told (Retry-After)" if error.retry_after is not None else ""
-        _log.warning(
-            "%s: %s, waits %.1f s%s; %d requests wait", self.exchange, error, wait, told, limiter.waiting
-        )  # fmt: skip
+        # an earlier refusal may have asked for more
+        is_told = error.retry_after is not None and wait <= error.retry_after
+        told = " as told (Retry-After)" if is_told else ""
+        queue = limiter.waiting
+        others = f"; {counted(queue, 'request')} wait{'s' if queue == 1 else ''}" if queue else ""
+        _log.warning("%s: %s, waits %.1f s%s%s", self.exchange, error, wait, told, others)
+        return wait
 
     def used_ratio(self, name: str) -> float:
         """Tell how much of a budget counts now, 0 to 1; 0 where there is none."""

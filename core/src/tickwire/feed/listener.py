@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Nanos
 from tickwire.model.quality import Event
-from tickwire.plugin.protocols import Refused
+from tickwire.plugin.protocols import Missed, Refused
 
 __all__ = ["BySymbol", "Listener"]
 
@@ -51,6 +51,14 @@ class Listener(Protocol):
 
     def missed(self, subscriptions: Iterable[Subscription], missing: int | None) -> None:
         """Note that the connection's own counter jumped."""
+        ...
+
+    def lost(self, loss: Missed) -> None:
+        """Note what is missing of single subscriptions, as the plugin found."""
+        ...
+
+    def garbled(self, subscriptions: Iterable[Subscription], error: Exception) -> None:
+        """Note that a frame could not be read, which may have been of any of these."""
         ...
 
     def unlisted(self) -> None:

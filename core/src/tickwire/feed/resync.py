@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from tickwire.feed.backoff import Backoff, BackoffPolicy
 from tickwire.feed.books import BookStream
+from tickwire.feed.rate_wait import RateWait
 from tickwire.feed.requests import Requests
 from tickwire.model.channels import Subscription
 from tickwire.model.clock import Clock
@@ -46,6 +47,7 @@ class BookResync:
         self._running: dict[BookStream, asyncio.Task[None]] = {}
         self._pauses: WeakKeyDictionary[BookStream, Backoff] = WeakKeyDictionary()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._rate_wait = RateWait(clock)
         book = wiring.info.book
         self._start = book.start if book is not None else BookStart.EVERY_FRAME
 
@@ -88,7 +90,8 @@ class BookResync:
         if not is_first:
             await self._pause(stream)
         if self._start is BookStart.REST:
-            await self._fetch(stream, is_first=is_first)
+            with self._rate_wait.of(stream):
+                await self._fetch(stream, is_first=is_first)
         else:
             await self._ask(stream, is_first=is_first)
 
@@ -135,7 +138,8 @@ class BookResync:
 
     async def _fetch_once(self, stream: BookStream) -> bool:
         async with self._at_once:
-            snapshot = await self._requests.converse(self._wiring.routing.snapshot(stream.subscription))
+            ask = self._wiring.routing.snapshot(stream.subscription)
+            snapshot = await self._requests.converse(ask, self._rate_wait.closed)
         return stream.offer(snapshot)
 
     async def _first_delta(self, stream: BookStream) -> None:

@@ -3,72 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import attrs
 
+from tickwire.feed.backfill import TradeBackfill
 from tickwire.feed.backoff import Backoff
 from tickwire.feed.books import BookStream
+from tickwire.feed.carriers import Carrier
 from tickwire.feed.connection import FeedConnection
 from tickwire.feed.hosts import HostChoice
 from tickwire.feed.limits import Limits
-from tickwire.feed.listener import BySymbol
+from tickwire.feed.listener import Listener
 from tickwire.feed.listing import ListingWatch, listing_change
+from tickwire.feed.making import StreamMaker
+from tickwire.feed.pausing import Pausing
 from tickwire.feed.requests import Requests
 from tickwire.feed.resync import BookResync
-from tickwire.feed.selectors import Selected, is_glob, select
+from tickwire.feed.selectors import Selected, is_glob
 from tickwire.feed.settings import FeedSettings
-from tickwire.feed.streams import Stream, SubscriptionState, SubscriptionStatus
+from tickwire.feed.skew import ExchangeClock
+from tickwire.feed.streams import Stream, SubscriptionStatus
+from tickwire.feed.table import StreamTable
 from tickwire.feed.trades import TradeStream
+from tickwire.feed.watch import FeedWatch
+from tickwire.feed.wishes import Wishes, is_beginning, named, native_of
 from tickwire.model.book import L2Book
-from tickwire.model.channels import PER_INTERVAL, Channel, ChannelRequest, Subscription
+from tickwire.model.channels import Channel, ChannelRequest, Subscription
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.errors import (
     DataError,
+    ExchangeUnavailableError,
     RateLimitedError,
     RetryableError,
     SubscriptionRejectedError,
     TickwireError,
-    UnknownInstrumentError,
-    UnsupportedChannelError,
-)
-from tickwire.model.events import (
-    BookDelta,
-    BookSnapshot,
-    Candle,
-    Funding,
-    Liquidation,
-    MarkPrice,
-    OpenInterest,
-    Quote,
-    Ticker,
-    Trade,
 )
 from tickwire.model.health import Health, HealthStatus
-from tickwire.model.instruments import Instrument, InstrumentStatus
 from tickwire.model.metrics import Metrics
-from tickwire.model.quality import Event, GapCause, ListingChange, ListingKind, UnsubscribeReason
+from tickwire.model.quality import Event, GapCause, ListingChange, ListingKind, StaleAction, UnsubscribeReason
 from tickwire.plugin.assembly import Wiring
-from tickwire.plugin.info import Ids
-from tickwire.plugin.protocols import Network, Refused
+from tickwire.plugin.protocols import Located, Missed, Network, Refused
 
 __all__ = ["FeedSession"]
 
 _log = logging.getLogger(__name__)
-_OTHERS: Mapping[Channel, type] = {
-    Channel.L1_BOOK: Quote,
-    Channel.TICKER: Ticker,
-    Channel.CANDLES: Candle,
-    Channel.MARK_PRICE: MarkPrice,
-    Channel.FUNDING: Funding,
-    Channel.OPEN_INTEREST: OpenInterest,
-    Channel.LIQUIDATIONS: Liquidation,
-}
 
 
 class _Stopped(Exception):
@@ -80,8 +62,10 @@ class FeedSession:
 
     Attributes:
         books: By symbol; each exactly at the event that is being emitted.
+        market: What takes the market events, by class and symbol.
         metrics: Figures.
         health: How it is.
+        watch: Looks after it.
         is_ready: Set once the instruments are loaded and what was wanted at first is added.
     """
 
@@ -94,48 +78,43 @@ class FeedSession:
         emit: Callable[[Event], None],
         metrics: Metrics,
         limits: Limits,
+        exchange_clock: ExchangeClock | None = None,
     ) -> None:
-        self.books: dict[str, L2Book[Any]] = {}
         self.metrics = metrics
         self.health = Health()
         self.is_ready = asyncio.Event()
         self._wiring = wiring
-        self._network = network
         self._settings = settings
         self._clock = clock
         self._emit = emit
-        self._streams: dict[Subscription, Stream] = {}
-        self._connections: list[FeedConnection] = []
-        self._carriers: dict[Subscription, FeedConnection] = {}
-        self._trades = BySymbol(self._on_stray)
-        self._deltas = BySymbol(self._on_stray)
-        self._snapshots = BySymbol(self._on_stray)
-        self._others: dict[tuple[type, str, str | None], Stream] = {}
-        self.market: Mapping[type, Mapping[str, Callable[[Any], None]]] = {
-            Trade: self._trades,
-            BookDelta: self._deltas,
-            BookSnapshot: self._snapshots,
-            **{kind: BySymbol(self._on_other) for kind in _OTHERS.values()},
-            Candle: BySymbol(self._on_candle),
-        }
-        # one frame of a shared stream gives the events of all its channels, whoever asked for which
-        shares = [(channel, one.shares) for channel, one in wiring.info.channels.items() if one.shares is not None]
-        self._unasked = {_OTHERS.get(channel) for pair in shares for channel in pair}
-        exchange = wiring.info.id
+        self._streams = StreamTable(wiring.info, metrics)
+        self.books: dict[str, L2Book[Any]] = self._streams.books
+        self.market = self._streams.market
+        self._connections: list[Carrier] = []
+        self._carriers: dict[Subscription, Carrier] = {}
         self._retries: dict[Subscription, Backoff] = {}
-        self._is_paused = False
-        self._stray = metrics.counter("stray_events_total", exchange=exchange)
+        self._pausing = Pausing(settings.name, clock, settings.pause_limit, self._overflow)
         self._tasks: asyncio.TaskGroup | None = None
-        self._requests = Requests(wiring, network, limits, clock, metrics)
+        self._requests = Requests(wiring, network, limits, clock, metrics, exchange_clock)
         self._hosts = {name: HostChoice(urls, clock) for name, urls in network.websocket.items()}
         self._resync = BookResync(wiring, self._requests, clock, self._resubscribe)
+        self._backfill = TradeBackfill(wiring, self._requests, clock, settings.recovery, self._revive)
+        self._maker = StreamMaker(
+            wiring, clock, emit, self.health.received, self._resync.needed, self._backfill, settings
+        )
+        self._wishes = Wishes(wiring.info.id, wiring.instruments, settings.listing)
         self._listing = ListingWatch(wiring, self._requests, clock, settings.listing, self._listing_changed)
+        self.watch = FeedWatch(
+            wiring, self._requests, clock, metrics, self.health, self._streams,
+            lambda: [one for carrier in self._connections for one in carrier.connections], self._carriers.get,
+            lambda: not self._pausing.is_paused, settings.silence,
+        )  # fmt: skip
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         book = wiring.info.book
         if book is not None and any(request.channel is Channel.L2_BOOK for request in settings.channels):
             # there from the start, not in sync: who looks early finds them
             names = [symbol for symbol in settings.symbols if not (is_glob(symbol) or symbol.startswith("!"))]
-            self.books.update({symbol: L2Book(exchange, symbol, book.sequence) for symbol in names})
+            self.books.update({symbol: L2Book(wiring.info.id, symbol, book.sequence) for symbol in names})
 
     # the life
     async def run(self) -> None:
@@ -149,6 +128,8 @@ class FeedSession:
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._resync.run(), name=f"{self._settings.name} resync")
+                self._tasks.create_task(self._backfill.run(), name=f"{self._settings.name} backfill")
+                self._tasks.create_task(self.watch.run(), name=f"{self._settings.name} watch")
                 self._tasks.create_task(self._begin(), name=f"{self._settings.name} instruments")
                 await self._over
                 await asyncio.gather(*(connection.stop() for connection in self._connections))
@@ -156,19 +137,24 @@ class FeedSession:
         except* _Stopped:
             pass
         finally:
-            for stream in self._streams.values():
+            for stream in self._streams.streams():
                 if stream.is_covered:
+                    self.watch.ending(stream)
                     stream.ended(UnsubscribeReason.STOPPED)
             await self._wiring.transport.close()
 
     async def _begin(self) -> None:
         await self.load()
         settings = self._settings
-        selected = self.resolve(settings.symbols)
+        selected = self._wishes.resolve(settings.symbols)
         self._tell_of_missing(settings.symbols, selected)
-        wanted = [self._subscription(symbol, request) for symbol in selected.symbols for request in settings.channels]
-        for subscription in dict.fromkeys(wanted):
+        for subscription in self._wishes.subscriptions(selected.symbols, settings.channels):
             self._add(subscription)
+        if settings.connections > 1 and not any(stream.join() for stream in self._streams.streams()):
+            _log.warning(
+                "%s: connections: %d helps against down-time only, since nothing subscribed to has ids or sequences",
+                self._wiring.info.id, settings.connections,
+            )  # fmt: skip
         self.is_ready.set()
         await self._listing.run()
 
@@ -192,7 +178,8 @@ class FeedSession:
                 self._settings.listing.loaded(wiring.instruments)
                 return
             except (RetryableError, DataError) as error:
-                retry_after = error.retry_after if isinstance(error, RateLimitedError) else None
+                if isinstance(error, RateLimitedError | ExchangeUnavailableError):
+                    retry_after = error.retry_after
                 self.health.trouble("instruments", HealthStatus.UNHEALTHY, str(error))
                 delay = backoff.failed(retry_after)
                 _log.warning("%s: %s, attempt %d, next in %.1f s", wiring.info.id, error, backoff.attempt, delay)
@@ -206,34 +193,13 @@ class FeedSession:
             UnknownInstrumentError: A symbol is not listed; nothing was added.
             UnsupportedChannelError: It is subscribed to with other parameters; nothing was added.
         """
-        wanted = [self._subscription(symbol, request) for symbol in symbols for request in requests]
-        taken = {(one.symbol, one.label): one for one in self._streams}
-        for subscription in wanted:
-            found = taken.get((subscription.symbol, subscription.label), subscription)
-            if _parameters(found) != _parameters(subscription):
-                raise UnsupportedChannelError(
-                    f"{self._wiring.info.id}: {subscription} is subscribed to with other parameters",
-                    hint="unsubscribe first",
-                )
-        for subscription in wanted:
-            if (subscription.symbol, subscription.label) not in taken:
-                self._add(subscription)
+        for subscription in self._wishes.fresh(self._wishes.subscriptions(symbols, requests), self._streams):
+            self._add(subscription)
 
     def unsubscribe(self, symbols: Iterable[str], requests: Iterable[ChannelRequest]) -> None:
         """Remove subscriptions while running, candles of all intervals where none is named; what is not, is none."""
-        names, kinds = set(symbols), set[str]()
-        for request in requests:
-            is_one = request.channel in PER_INTERVAL and request.interval is not None
-            kinds.add(f"{request.channel}:{request.interval}" if is_one else request.channel.value)
-        for subscription in list(self._streams):
-            if subscription.symbol in names and not kinds.isdisjoint((subscription.channel.value, subscription.label)):
-                self._drop(subscription, UnsubscribeReason.USER)
-
-    def _drop(self, subscription: Subscription, reason: UnsubscribeReason) -> None:
-        stream, carrier = self._streams[subscription], self._carriers.pop(subscription)
-        carrier.unsubscribe(subscription)
-        self._remove(subscription)
-        stream.ended(reason)
+        for subscription in self._wishes.meant(symbols, requests, self._streams):
+            self._drop(subscription, UnsubscribeReason.USER)
 
     def want(self, symbols: Sequence[str], requests: Sequence[ChannelRequest]) -> None:
         """Make these the desired state: what is missing is added, what is too much removed, the rest left alone.
@@ -247,13 +213,12 @@ class FeedSession:
         selected = self.resolve(symbols)
         self._settings = attrs.evolve(self._settings, symbols=symbols, channels=requests)
         self._tell_of_missing(symbols, selected)
-        wanted = [self._subscription(symbol, request) for symbol in selected.symbols for request in requests]
-        named = {_named(one): one for one in wanted}
-        held = {_named(one): one for one in self._streams}
+        wanted = {named(one): one for one in self._wishes.subscriptions(selected.symbols, requests)}
+        held = {named(one): one for one in self._streams}
         for name, subscription in held.items():
-            if name not in named:
+            if name not in wanted:
                 self._drop(subscription, UnsubscribeReason.USER)
-        for name, subscription in named.items():
+        for name, subscription in wanted.items():
             if name not in held:
                 self._add(subscription)
 
@@ -263,54 +228,29 @@ class FeedSession:
         Raises:
             UnknownInstrumentError: One was never listed, or none is meant at all.
         """
-        listing, instruments = self._settings.listing, self._wiring.instruments
-        selected = select(symbols, instruments.symbols, instruments.closed())
-        names = [symbols[number] for number in selected.unlisted]
-        known = [symbol for symbol in names if listing.former(symbol) is not None]
-        if not listing.is_lenient:
-            for symbol in names:
-                if symbol not in known:
-                    self._instrument(symbol)
-            if symbols and not selected.symbols and not known:
-                exchange = self._wiring.info.id
-                raise UnknownInstrumentError(
-                    f"{', '.join(map(repr, symbols))} selects none of {len(instruments)} instruments of {exchange}",
-                    hint=f"tickwire symbols {exchange} lists them",
-                )
-        return selected
+        return self._wishes.resolve(symbols)
 
     def _tell_of_missing(self, symbols: Sequence[str], selected: Selected) -> None:
-        exchange = self._wiring.info.id
-        for number in selected.unlisted:
-            symbol = symbols[number]
-            before = self._settings.listing.former(symbol)
-            if before is None:
-                _log.warning("%s: %r is not listed; it is subscribed to once it is", exchange, symbol)
-                continue
-            _log.warning("%s: %r is listed no longer; the rest runs", exchange, symbol)
-            now = self._clock.now()
-            self._emit(listing_change(exchange, now, ListingKind.DELISTED, symbol, None, before))
-        for number in selected.idle:
-            does = "excludes nothing" if symbols[number].startswith("!") else "matches nothing yet"
-            _log.warning("%s: selector %r %s", exchange, symbols[number], does)
+        now = self._clock.now()
+        for symbol, before in self._wishes.missing(symbols, selected):
+            self._emit(listing_change(self._wiring.info.id, now, ListingKind.DELISTED, symbol, None, before))
 
     def unlisted(self) -> None:
         """Have the list read again: a frame named an instrument that is not in it."""
         self._listing.unknown()
 
     def _listing_changed(self, changes: Sequence[ListingChange]) -> None:
-        instruments = self._wiring.instruments
-        chosen = set(select(self._settings.symbols, instruments.symbols, instruments.closed()).symbols)
+        chosen = self._wishes.chosen(self._settings.symbols)
         for change in changes:
             self._emit(change)
-            held = [one for one in self._streams if one.symbol == change.symbol]
+            held = self._streams.of_symbol(change.symbol)
             if change.kind is ListingKind.DELISTED:
                 for subscription in held:
                     self._drop(subscription, UnsubscribeReason.DELISTED)
-            elif not held and change.symbol is not None and change.symbol in chosen and _begins(change):
-                for request in self._settings.channels:
-                    self._add(self._subscription(change.symbol, request))
-            elif change.kind is ListingKind.CHANGED and _native(change.instrument) != _native(change.before):
+            elif not held and change.symbol is not None and change.symbol in chosen and is_beginning(change):
+                for subscription in self._wishes.subscriptions([change.symbol], self._settings.channels):
+                    self._add(subscription)
+            elif change.kind is ListingKind.CHANGED and native_of(change.instrument) != native_of(change.before):
                 # the exchange spells it differently now: what was asked for is not it any more
                 for subscription in held:
                     self._drop(subscription, UnsubscribeReason.DELISTED)
@@ -318,70 +258,42 @@ class FeedSession:
 
     def status(self) -> Mapping[Subscription, SubscriptionStatus]:
         """Sum up every subscription."""
-        return {subscription: stream.status() for subscription, stream in self._streams.items()}
+        return self._streams.status()
 
     def pause(self, is_paused: bool) -> None:
-        """Stop or go on reading all sockets, those to come too."""
-        self._is_paused = is_paused
+        """Stop or go on reading all sockets, those to come too; paused for too long they are closed."""
         for connection in self._connections:
             connection.pause(is_paused)
+        self._pausing.set(is_paused, None if self._over.done() else self._tasks)
 
-    def _subscription(self, symbol: str, request: ChannelRequest) -> Subscription:
-        return Subscription(request.channel, self._instrument(symbol), request.depth, request.interval)
-
-    def _instrument(self, symbol: str) -> Instrument:
-        instruments, exchange = self._wiring.instruments, self._wiring.info.id
-        found = instruments.symbols.get(symbol)
-        if found is None:
-            spelled = {name.upper(): name for name in instruments.symbols}
-            near = [spelled[name] for name in difflib.get_close_matches(symbol.upper(), spelled, n=3, cutoff=0.6)]
-            base = near[0].partition("-")[0] if near else ""
-            raise UnknownInstrumentError(
-                f"{symbol!r} is not listed on {exchange} ({len(instruments)} instruments, read just now)",
-                hint=(f"did you mean {' or '.join(near)}? " if near else "")
-                + f"tickwire symbols {exchange} '{base if near else '*'}{'-*' if near else ''}'",
-            )
-        if found.status is InstrumentStatus.CLOSED:
-            _log.warning("%s: %s is closed; nothing will come until it opens", exchange, symbol)
-        return found
+    def _overflow(self, reason: str) -> None:
+        for connection in self._connections:
+            connection.overflow(reason)
 
     def _add(self, subscription: Subscription) -> None:
-        assert subscription.instrument is not None
-        symbol = subscription.instrument.symbol
-        stream = self._make_stream(subscription)
-        self._streams[subscription] = stream
-        if isinstance(stream, TradeStream):
-            self._trades[symbol] = stream.on_event
-        elif isinstance(stream, BookStream):
-            self._deltas[symbol] = stream.on_delta
-            self._snapshots[symbol] = stream.on_snapshot
-            stream.book = self.books.setdefault(symbol, stream.book)
-        elif (key := _key(subscription)) is not None:
-            self._others[key] = stream
+        stream = self._maker.make(subscription)
+        self._streams.add(stream)
+        marks = self._settings.marks
+        stream.on_mark = partial(marks.note, subscription)
+        mark = marks.last(subscription)
+        if mark is not None:
+            stream.resume(mark)
+        self.watch.added(stream)
         self._carry(subscription)
 
-    def _make_stream(self, subscription: Subscription) -> Stream:
-        info, clock, numbers = self._wiring.info, self._clock, self._wiring.numbers
-        if subscription.channel is Channel.TRADES:
-            trades = TradeStream(subscription, info.id, clock, self._emit, self.health.received, numbers)
-            trades.has_consecutive_ids = info.channels[Channel.TRADES].ids is Ids.CONSECUTIVE
-            return trades
-        if subscription.channel is Channel.L2_BOOK and info.book is not None:
-            checksum = info.book.checksum
-            # a digest over the wire's own digits cannot be made from floats
-            is_checked = checksum is not None and (not checksum.needs_text or numbers is Decimal)
-            verify = partial(self._checksum, subscription) if is_checked else None
-            return BookStream(
-                subscription, info.id, clock, self._emit, info.book, self._resync.needed, verify, self.health.received,
-                numbers,
-            )  # fmt: skip
-        return Stream(subscription, info.id, clock, self._emit, self.health.received, numbers)
+    def _drop(self, subscription: Subscription, reason: UnsubscribeReason) -> None:
+        self.watch.ending(self._streams[subscription])
+        self._carriers.pop(subscription).unsubscribe(subscription)
+        stream = self._streams.remove(subscription)
+        self._rest(stream)
+        stream.ended(reason)
 
-    def _checksum(self, subscription: Subscription, book: L2Book[Any]) -> int:
-        assert subscription.instrument is not None
-        # its tick size may have changed since it was subscribed to
-        now = self._wiring.instruments.symbols.get(subscription.instrument.symbol, subscription.instrument)
-        return self._wiring.routing.checksum(book, now)
+    def _rest(self, stream: Stream) -> None:
+        # nothing is fetched for it until its subscription is sent again
+        if isinstance(stream, BookStream):
+            self._resync.stop(stream)
+        elif isinstance(stream, TradeStream):
+            self._backfill.stop(stream)
 
     def _carry(self, subscription: Subscription) -> None:
         # desired state: the first connection of the right kind with room, else a new one
@@ -399,61 +311,46 @@ class FeedSession:
         self._carriers[subscription] = connection
         connection.subscribe(subscription)
 
-    def _dial(self, endpoint: str, name: str) -> FeedConnection:
+    def _dial(self, endpoint: str, name: str) -> Carrier:
         if self._tasks is None or self._over.done():
             raise TickwireError(f"feed {self._settings.name!r} is not running", hint="subscribe inside 'async with'")
-        connection = FeedConnection(
-            name,
-            endpoint,
-            self._hosts[endpoint],
-            self._wiring,
-            self._requests,
-            self._clock,
-            self,
-            self.metrics,
-            self._settings.backoff,
-        )
-        connection.pause(self._is_paused)
-        self._connections.append(connection)
-        self._tasks.create_task(connection.run(), name=f"{self._settings.name} {name}")
-        return connection
+        settings, tasks, info, clock = self._settings, self._tasks, self._wiring.info, self._clock
+        hosts, policy = self._hosts[endpoint], settings.backoff
 
-    def _remove(self, subscription: Subscription) -> None:
-        symbol = subscription.symbol or ""
-        stream = self._streams.pop(subscription)
-        if isinstance(stream, BookStream):
-            stream.book.lose_sync()
-            self._deltas.pop(symbol, None)
-            self._snapshots.pop(symbol, None)
-            self._resync.stop(stream)
-        elif isinstance(stream, TradeStream):
-            self._trades.pop(symbol, None)
-        elif (key := _key(subscription)) is not None:
-            self._others.pop(key, None)
+        def dial(
+            name: str, listener: Listener, on_open: Callable[[Located], None], on_closing: Callable[[float], None]
+        ) -> FeedConnection:
+            return FeedConnection(
+                name, endpoint, hosts, self._wiring, self._requests, clock, listener, self.metrics, policy,
+                on_open, on_closing,
+            )  # fmt: skip
+
+        def spawn(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+            return tasks.create_task(work, name=f"{settings.name} {name}")
+
+        carrier = Carrier(
+            name, endpoint, settings.connections, dial, self._streams, info, clock, self, policy, spawn
+        )  # fmt: skip
+        carrier.pause(self._pausing.is_paused)
+        self._connections.append(carrier)
+        carrier.start()
+        return carrier
 
     def _resubscribe(self, subscription: Subscription) -> None:
         carrier = self._carriers.get(subscription)
         if carrier is not None:
             carrier.resubscribe(subscription)
 
-    # what connections tell
-    def _on_stray(self, event: Any) -> None:
-        self._stray.value += 1
-
-    def _on_other(self, event: Any) -> None:
-        stream = self._others.get((type(event), event.symbol, None))
-        if stream is not None:
-            stream.on_event(event)
-        elif type(event) not in self._unasked:
-            self._stray.value += 1
-
-    def _on_candle(self, candle: Candle[Any]) -> None:
-        stream = self._others.get((Candle, candle.symbol, candle.interval))
-        if stream is None:
-            self._stray.value += 1
+    def _revive(self, subscription: Subscription, action: StaleAction) -> None:
+        carrier = self._carriers.get(subscription)
+        if carrier is None:
+            return
+        if action is StaleAction.RECONNECT:
+            carrier.reconnect(f"watchdog: {subscription} delivers nothing")
         else:
-            stream.on_event(candle)
+            carrier.resubscribe(subscription)
 
+    # what connections tell
     def on_quality(self, event: Event) -> None:
         """Pass a quality event on."""
         self._emit(event)
@@ -466,6 +363,8 @@ class FeedSession:
                 stream.asked(connection)
                 if isinstance(stream, BookStream):
                     self._resync.subscribed(stream)
+                elif isinstance(stream, TradeStream) and stream.hole is not None:
+                    self._backfill.needed(stream)
 
     def confirmed(self, subscriptions: Sequence[Subscription]) -> None:
         """Note that these were acknowledged."""
@@ -486,15 +385,13 @@ class FeedSession:
                 self._retry(subscription, carrier)
                 continue
             carrier.forget(subscription)
-            if isinstance(stream, BookStream):
-                self._resync.stop(stream)
+            self._rest(stream)
             stream.ended(UnsubscribeReason.REFUSED)
             self.health.trouble(f"{subscription}", HealthStatus.DEGRADED, f"refused: {refusal.reason}")
-        states = {stream.state for stream in self._streams.values()}
-        if states == {SubscriptionState.REFUSED}:
+        if self._streams.is_all_refused():
             self._fail(SubscriptionRejectedError(f"{exchange} refused every subscription, last: {refusal.reason}"))
 
-    def _retry(self, subscription: Subscription, carrier: FeedConnection) -> None:
+    def _retry(self, subscription: Subscription, carrier: Carrier) -> None:
         delay = self._retries.setdefault(subscription, Backoff(self._settings.backoff)).failed()
 
         async def ask_again() -> None:
@@ -507,46 +404,35 @@ class FeedSession:
 
     def missed(self, subscriptions: Iterable[Subscription], missing: int | None) -> None:
         """Open a gap in everything a connection carries."""
+        count = "some" if missing is None else f"{missing:,}"
+        reason = f"{count} messages of the connection are missing"
+        self.lost(Missed(tuple(subscriptions), GapCause.SEQUENCE, reason))
+
+    def lost(self, loss: Missed) -> None:
+        """Open a gap in what the plugin found to be incomplete; what has one, or is not covered yet, is known to be."""
+        for subscription in loss.subscriptions:
+            stream = self._streams.get(subscription)
+            if stream is None or not stream.is_covered or stream.gap is not None:
+                continue
+            if isinstance(stream, BookStream):
+                stream.book.lose_sync()
+            stream.open_gap(loss.cause, stream.ts_last, loss.reason)
+            if isinstance(stream, BookStream):
+                self._resync.needed(stream)
+
+    def garbled(self, subscriptions: Iterable[Subscription], error: Exception) -> None:
+        """Restart the books that may have missed a change: they would be wrong and nothing would tell."""
         for subscription in subscriptions:
             stream = self._streams.get(subscription)
-            if stream is not None and stream.is_covered and stream.gap is None:
-                count = "some" if missing is None else f"{missing:,}"
-                if isinstance(stream, BookStream):
-                    stream.book.lose_sync()
-                    self._resync.needed(stream)
-                stream.open_gap(GapCause.SEQUENCE, stream.ts_last, f"{count} messages of the connection are missing")
+            if isinstance(stream, BookStream) and stream.book.is_synced:
+                stream.book.lose_sync()
+                stream.open_gap(GapCause.DECODE, stream.ts_last, f"a frame could not be read ({type(error).__name__})")
+                self._resync.needed(stream)
 
     def disconnected(self, subscriptions: Iterable[Subscription], ts_good: Nanos, reason: str) -> None:
         """Open a gap in everything a connection carried."""
-        self.metrics.counter("reconnects_total", exchange=self._wiring.info.id).value += 1
         for subscription in subscriptions:
             stream = self._streams.get(subscription)
             if stream is not None:
-                stream.disconnected(ts_good, f"disconnected ({reason})")
-                if isinstance(stream, BookStream):
-                    self._resync.stop(stream)
-
-
-def _key(subscription: Subscription) -> tuple[type, str, str | None] | None:
-    # how the events of a subscription are found; None: a channel without events of its own
-    kind = _OTHERS.get(subscription.channel)
-    interval = subscription.interval if subscription.channel in PER_INTERVAL else None
-    return None if kind is None else (kind, subscription.symbol or "", interval)
-
-
-def _parameters(subscription: Subscription) -> tuple[int | None, str | None]:
-    return subscription.depth, subscription.interval
-
-
-def _named(subscription: Subscription) -> tuple[str | None, Channel, int | None, str | None]:
-    return subscription.symbol, subscription.channel, subscription.depth, subscription.interval
-
-
-def _native(instrument: Instrument | None) -> str | None:
-    return None if instrument is None else instrument.native_key or instrument.native
-
-
-# newly listed, or open again: what a user unsubscribed from stays unsubscribed whatever else changes
-def _begins(change: ListingChange) -> bool:
-    before = change.before
-    return before is None or (before.status is InstrumentStatus.CLOSED and change.instrument is not None)
+                stream.disconnected(ts_good, f"disconnected ({reason})", self._pausing.cause)
+                self._rest(stream)

@@ -33,6 +33,7 @@ class Wires:
         self._riders: dict[Subscription, dict[Subscription, None]] = {}
         self._asked: set[Subscription] = set()
         self._confirmed: set[Subscription] = set()
+        self._renewed: set[Subscription] = set()
 
     def __len__(self) -> int:
         return len(self._riders)
@@ -57,6 +58,11 @@ class Wires:
         """Note that the connection is new: nothing was asked for on it."""
         self._asked.clear()
         self._confirmed.clear()
+        self._renewed.clear()
+
+    def renew(self, subscription: Subscription) -> None:
+        """Note that its stream is to be left next and then asked for anew, whoever else rides on it."""
+        self._renewed.add(wire_of(self._info, subscription))
 
     def to_ask(self, subscriptions: Iterable[Subscription]) -> list[Subscription]:
         """Give one of these for each stream that was not asked for yet, and note that it now is."""
@@ -69,12 +75,14 @@ class Wires:
         return fresh
 
     def to_leave(self, subscriptions: Iterable[Subscription]) -> list[Subscription]:
-        """Give one of these for each stream on which nobody else rides, and note that it is left."""
+        """Give one of these for each stream that nobody else rides on or that is renewed, and note that it is left."""
         left = []
         for subscription in subscriptions:
             wire = wire_of(self._info, subscription)
-            if wire in self._asked and not self._riders.get(wire, {}).keys() - {subscription}:
+            is_alone = not self._riders.get(wire, {}).keys() - {subscription}
+            if wire in self._asked and (is_alone or wire in self._renewed):
                 self._asked.discard(wire)
+                self._renewed.discard(wire)
                 self._confirmed.discard(wire)
                 left.append(subscription)
         return left

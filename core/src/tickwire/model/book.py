@@ -201,6 +201,10 @@ class L2Book(Generic[N]):
             watch[3](delta)
         return _APPLY
 
+    def turn_of(self, delta: BookDelta[N]) -> Decision:
+        """Tell whether a delta would follow; nothing is changed."""
+        return decide(self._rule or rule_of(delta), self.sequence, delta, self._is_fresh)
+
     def lose_sync(self) -> None:
         """Say that the levels are no longer the exchange's."""
         self.is_synced = False

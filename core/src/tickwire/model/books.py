@@ -10,7 +10,7 @@ from tickwire.model.channels import Channel
 from tickwire.model.clock import Nanos
 from tickwire.model.errors import ConfigError
 from tickwire.model.events import BookDelta, BookSnapshot
-from tickwire.model.quality import Event, Gap, Unsubscribed
+from tickwire.model.quality import Event, Gap, GapCause, Unsubscribed
 
 __all__ = ["Books"]
 
@@ -66,6 +66,8 @@ class Books(Mapping[str, L2Book[Any]]):
     def _lose(self, event: Gap | Unsubscribed) -> None:
         if event.exchange != self.exchange or event.channel not in (None, Channel.L2_BOOK):
             return
+        if isinstance(event, Gap) and event.symbol is None and event.cause is GapCause.DECODE:
+            return  # a book that it may concern has a gap of its own
         end = event.ts_end if isinstance(event, Gap) else None
         named = self._books.values() if event.symbol is None else [self._books.get(event.symbol)]
         for book in named:

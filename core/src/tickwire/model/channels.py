@@ -137,6 +137,26 @@ class Subscribe:
         """Ask for liquidations."""
         return ChannelRequest(Channel.LIQUIDATIONS)
 
+    @staticmethod
+    def orders() -> ChannelRequest:
+        """Ask for the account's orders; needs credentials, like the next three."""
+        return ChannelRequest(Channel.ORDERS)
+
+    @staticmethod
+    def fills() -> ChannelRequest:
+        """Ask for the account's fills."""
+        return ChannelRequest(Channel.FILLS)
+
+    @staticmethod
+    def balances() -> ChannelRequest:
+        """Ask for the account's balances."""
+        return ChannelRequest(Channel.BALANCES)
+
+    @staticmethod
+    def positions() -> ChannelRequest:
+        """Ask for the account's positions."""
+        return ChannelRequest(Channel.POSITIONS)
+
 
 @attrs.frozen(cache_hash=True)
 class Subscription:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from itertools import count
 from typing import Protocol, TypeAlias
 
-__all__ = ["Clock", "ManualClock", "Nanos", "SystemClock"]
+__all__ = ["Clock", "ManualClock", "Nanos", "SleepTimeout", "SystemClock"]
 
 Nanos: TypeAlias = int
 """Nanoseconds since 1970-01-01 UTC. A plain alias: calling a ``NewType`` costs 50 ns on each event."""
@@ -73,7 +73,7 @@ class ManualClock:
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Bound a block by manual time."""
-        return _ManualTimeout(self, seconds)
+        return SleepTimeout(self, seconds)
 
     async def advance(self, seconds: float) -> None:
         """Let that much time pass, waking each sleeper at its moment and letting the tasks it wakes run."""
@@ -92,8 +92,11 @@ def _nanos(seconds: float) -> Nanos:
     return round(seconds * 1e9)
 
 
-class _ManualTimeout:
-    def __init__(self, clock: ManualClock, seconds: float) -> None:
+class SleepTimeout:
+    """Bounds a block by the time of a clock that knows how to sleep."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        """Take over the bound; time begins with the block."""
         self._clock = clock
         self._seconds = seconds
         self._expiry = asyncio.timeout(None)

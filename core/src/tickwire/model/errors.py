@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
     "AmbiguousExchangeError", "AuthRejectedError", "ChecksumMismatchError", "ConfigError", "ConnectionLostError",
     "CredentialsError", "CrossedBookError", "DataError", "DecodeError", "ExchangeUnavailableError",
-    "PluginContractError", "PluginError", "PluginLoadError", "PluginVersionError", "RateLimitedError",
-    "RefusedError", "RequestRejectedError", "RetryableError", "SequenceGapError", "SubscriptionRejectedError",
-    "SymbolError", "TickwireError", "UnknownExchangeError", "UnknownInstrumentError", "UnknownNativeError",
-    "UnsupportedChannelError",
+    "OutputClosedError", "PluginContractError", "PluginError", "PluginLoadError", "PluginVersionError",
+    "RateLimitedError", "RecordsRefusedError", "RefusedError", "RequestRejectedError", "RetryableError",
+    "SequenceGapError", "SubscriptionRejectedError", "SymbolError", "TickwireError", "UnknownExchangeError",
+    "UnknownInstrumentError", "UnknownNativeError", "UnsupportedChannelError",
 ]  # fmt: skip
 
 
@@ -141,6 +143,22 @@ class RequestRejectedError(RefusedError):
     def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class OutputClosedError(RefusedError):
+    """Nobody reads a sink's output any more, e.g. a pipe that was closed: the run ends."""
+
+
+class RecordsRefusedError(RefusedError):
+    """A sink wrote a batch but for some records, which nothing will make it take.
+
+    Attributes:
+        indices: Where they stood in the batch, from 0.
+    """
+
+    def __init__(self, message: str, *, indices: Sequence[int], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.indices = tuple(indices)
 
 
 class DataError(TickwireError):

@@ -147,6 +147,11 @@ class Instrument:
         return units if self.is_inverse and self.size_unit is SizeUnit.CONTRACTS else units * exact(price)
 
 
+def _with_settle(one: Instrument) -> str:
+    parts = SymbolParts(one.base, one.quote, one.type, one.settle, one.expiry, one.strike, one.option_type)
+    return format_symbol(parts, with_settle=True)
+
+
 class _Natives(dict[str, Instrument]):
     def __missing__(self, native: str) -> Instrument:
         raise UnknownNativeError(f"no instrument is loaded under the native symbol {native!r}")
@@ -189,6 +194,15 @@ class Instruments:
         for held, fresh in ((self.native, native), (self.symbols, symbols)):
             held.clear()
             held.update(fresh)
+
+    def canonical(self, symbol: str) -> str:
+        """Give our spelling of a contract that a user named with its settle currency, ``BTC-USDT:USDT-PERP``.
+
+        Any other text comes back as it is, listed or not.
+        """
+        if symbol in self.symbols or ":" not in symbol:
+            return symbol
+        return next((one.symbol for one in self if one.settle is not None and _with_settle(one) == symbol), symbol)
 
     def closed(self) -> frozenset[str]:
         """Give our symbols of those that do not trade now."""

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from tickwire.model.account import AccountEvent, Balance, Fill, OrderUpdate, Position
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Nanos
 from tickwire.model.events import (
@@ -112,9 +113,16 @@ class QualityEvent(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
 
 
 class Subscribed(QualityEvent, frozen=True, gc=False, tag="subscribed"):
-    """Coverage begins: confirmed by the exchange, or by first data where it does not confirm."""
+    """Coverage begins: confirmed by the exchange, or by first data where it does not confirm.
+
+    Attributes:
+        ts_since: Since when.
+        is_verified: Whether a lost update would be noticed by the exchange's own numbers; ``None`` where every event
+            says everything. ``False``: that nothing is missing rests on the connection alone.
+    """
 
     ts_since: Nanos
+    is_verified: bool | None = None
 
 
 class Unsubscribed(QualityEvent, frozen=True, gc=False, tag="unsubscribed"):
@@ -181,7 +189,14 @@ class Resynced(QualityEvent, frozen=True, gc=False, tag="resynced"):
 
 
 class Stale(QualityEvent, frozen=True, gc=False, tag="stale"):
-    """Nothing came for longer than the stream's own rate explains."""
+    """Nothing came for longer than the stream's own rate explains, or what it needs over REST has to wait.
+
+    Attributes:
+        ts_last: When its last event reached us.
+        threshold: How long it may be silent, ns; with ``action=NONE`` how long it waits, because the exchange asked
+            for fewer requests.
+        action: What is done about it.
+    """
 
     ts_last: Nanos | None
     threshold: Nanos
@@ -189,7 +204,7 @@ class Stale(QualityEvent, frozen=True, gc=False, tag="stale"):
 
 
 class Recovered(QualityEvent, frozen=True, gc=False, tag="recovered"):
-    """A stale stream flows again."""
+    """A stale stream flows again, and has what it waited for."""
 
     ts_down: Nanos
 
@@ -246,10 +261,11 @@ class Inexact(QualityEvent, frozen=True, gc=False, tag="inexact"):
     sample: str
 
 
-Event: TypeAlias = MarketEvent | QualityEvent
+Event: TypeAlias = MarketEvent | AccountEvent | QualityEvent
 """Any event."""
 EventOf: TypeAlias = (
     Trade[N] | BookSnapshot[N] | BookDelta[N] | Quote[N] | Ticker[N] | Candle[N]
-    | Funding[N] | MarkPrice[N] | OpenInterest[N] | Liquidation[N] | QualityEvent
+    | Funding[N] | MarkPrice[N] | OpenInterest[N] | Liquidation[N]
+    | OrderUpdate[N] | Fill[N] | Balance[N] | Position[N] | QualityEvent
 )  # fmt: skip
 """Any event of a feed whose numbers are ``N``: after ``isinstance(event, Trade)`` it is a ``Trade[N]``."""

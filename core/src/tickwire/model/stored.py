@@ -7,12 +7,14 @@ never have an exponent, so ``float`` and ``Decimal`` runs of the same data write
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias, get_args
 
 import msgspec
 
 from tickwire.model import quality
+from tickwire.model.account import Balance, Fill, OrderUpdate, Position
 from tickwire.model.clock import Nanos
 from tickwire.model.errors import DecodeError
 from tickwire.model.events import (
@@ -30,7 +32,10 @@ from tickwire.model.events import (
 from tickwire.model.numbers import number_text
 from tickwire.model.quality import Event
 
-__all__ = ["SCHEMA", "KeyMaker", "Record", "StoredEvent", "decode_event", "encode_event", "encode_record"]
+__all__ = [
+    "SCHEMA", "KeyMaker", "Record", "StoredEvent", "decode_event", "decode_record", "encode_event", "encode_record",
+    "encode_records",
+]  # fmt: skip
 
 SCHEMA = 1
 """Version of the stored form; goes up when a field changes its meaning."""
@@ -55,6 +60,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 StoredEvent: TypeAlias = (
     Trade[float] | BookSnapshot[float] | BookDelta[float] | Quote[float] | Ticker[float] | Candle[float]
     | Funding[float] | MarkPrice[float] | OpenInterest[float] | Liquidation[float]
+    | OrderUpdate[float] | Fill[float] | Balance[float] | Position[float]
     | quality.Subscribed | quality.Unsubscribed | quality.Watermark | quality.Gap | quality.Backfilled
     | quality.Resynced | quality.Stale | quality.Recovered | quality.Reconnected | quality.Dropped
     | quality.ListingChange | quality.Inexact
@@ -96,6 +102,7 @@ class KeyMaker:
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _text_encoder = msgspec.json.Encoder()
+_MAYBE_EXPONENT = re.compile(rb"e[-+\d]")  # finds far more, and takes a fifth of the time where there is none
 _EXPONENT = re.compile(rb"[:\[,]-?\d+(?:\.\d+)?[eE]")
 _HEADS: dict[type, bytes] = {}
 
@@ -106,12 +113,13 @@ def _body(event: Event) -> bytes:
     if type(event.ts_event) is not int and event.ts_event is not None:
         raise TypeError(f"ts_event is {event.ts_event!r}, not an int of nanoseconds")
     encoded = _encoder.encode(event)
-    if _EXPONENT.search(encoded) or _has_decimals(event):
+    if (_MAYBE_EXPONENT.search(encoded) and _EXPONENT.search(encoded)) or has_decimals(event):
         return _encoder.encode(_written_out(event))
     return encoded
 
 
-def _has_decimals(event: Event) -> bool:
+def has_decimals(event: Event) -> bool:
+    """Tell whether an event's numbers are decimals; those of one event are all of one type."""
     if isinstance(event, Trade):
         return isinstance(event.price, Decimal)
     if isinstance(event, BookSnapshot | BookDelta):
@@ -154,6 +162,41 @@ def encode_record(record: Record) -> bytes:
     )  # fmt: skip
 
 
+def encode_records(records: Sequence[Record]) -> bytes:
+    """Write records as JSON lines, each with its newline: the bytes of ``encode_record``, several times as fast."""
+    bodies = _encoder.encode_lines([record.event for record in records]).split(b"\n")
+    keys = _encoder.encode_lines([record.key for record in records]).split(b"\n")
+    has_exponents = _MAYBE_EXPONENT.search(b"\n".join(bodies)) is not None
+    heads: dict[tuple[type, str], tuple[bytes, int]] = {}
+    lines = []
+    for record, body, key in zip(records, bodies, keys, strict=False):  # both end in an empty line
+        event = record.event
+        try:
+            head, skipped = heads[event.__class__, record.run_id]
+        except KeyError:
+            start = _head(event)
+            head = b'%s"schema":%d,"run_id":"%s","ordinal":' % (start, SCHEMA, record.run_id.encode())
+            head, skipped = heads[event.__class__, record.run_id] = head, len(start)
+        if has_exponents or _is_special(event):
+            body = _body(event)
+        lines.append(b'%s%d,"key":%s,%s' % (head, record.ordinal, key, body[skipped:]))
+    lines.append(b"")
+    return b"\n".join(lines)
+
+
+def _is_special(event: Event) -> bool:
+    # what the plain encoder writes otherwise than ``_body``; the common kinds are decided without a call
+    moment = event.ts_event
+    if moment.__class__ is not int and moment is not None:
+        return True
+    if isinstance(event, Trade):
+        return event.price.__class__ is Decimal
+    if isinstance(event, BookDelta):
+        levels = event.bids or event.asks
+        return bool(levels) and levels[0][0].__class__ is Decimal
+    return isinstance(event, quality.QualityEvent) or has_decimals(event)
+
+
 class _Header(msgspec.Struct):
     schema: int = SCHEMA
 
@@ -180,6 +223,29 @@ def decode_event(line: bytes | str) -> StoredEvent:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise DecodeError(f"not a stored event: {error}") from error
+
+
+class _Place(msgspec.Struct):
+    run_id: str
+    ordinal: int
+    key: str
+
+
+_place = msgspec.json.Decoder(_Place)
+
+
+def decode_record(line: bytes | str) -> Record:
+    """Read back what ``encode_record`` wrote, numbers as floats.
+
+    Raises:
+        DecodeError: It is not a stored record, or of a later schema than this tickwire knows.
+    """
+    event = decode_event(line)
+    try:
+        place = _place.decode(line)
+    except msgspec.DecodeError as error:
+        raise DecodeError(f"not a stored record: {error}") from error
+    return Record(event, place.run_id, place.ordinal, place.key)
 
 
 def event_types() -> tuple[type, ...]:

@@ -74,15 +74,20 @@ _EXPIRY = re.compile(r"\d{8}", re.ASCII)
 _STRIKE = re.compile(r"(?:0|[1-9]\d*)(?:\.\d*[1-9])?", re.ASCII)
 
 
-def format_symbol(parts: SymbolParts) -> str:
+def format_symbol(parts: SymbolParts, *, with_settle: bool = False) -> str:
     """Write a symbol.
+
+    Args:
+        parts: What it is to say.
+        with_settle: Write what profit is paid in though it be the quote, ``BTC-USDT:USDT-PERP``: users may, and
+            ``Instruments.canonical`` reads it. It is not the symbol's canonical form.
 
     Raises:
         SymbolError: A part is empty, or the parts do not belong to the type.
     """
     _check(parts)
     quote = _escape(parts.quote)
-    if parts.settle is not None and parts.settle != parts.quote:
+    if parts.settle is not None and (with_settle or parts.settle != parts.quote):
         quote = f"{quote}:{_escape(parts.settle)}"
     words = [_escape(parts.base), quote]
     if parts.type in _SUFFIX:

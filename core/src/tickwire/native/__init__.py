@@ -6,16 +6,17 @@ from importlib import import_module
 from typing import Any
 
 _NAMES = {
-    "auth": "Ed25519Signer SignatureHeaders",
+    "auth": "Ed25519Signer HmacSigner SignatureHeaders",
     "decimals": "decoder_for",
     "health": "Health HealthStatus",
     "metrics": "Counter Gauge Metrics",
     "rest": "NativeRestClient",
-    "router": "NativeMessageRouter handles",
-    "routing": "NativeRouting",
+    "router": "Handled NativeMessageRouter handles",
+    "routing": "NativeRouting instrument_of",
     "symbols": "NativeMarket NativeSymbolService",
+    "times": "rfc3339_nanos",
     "transport": "NativeTransport",
-    "wire": "Micros Millis NanosTime Price Seconds Size",
+    "wire": "Levels Micros Millis NanosTime Price Seconds Size",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -1,19 +1,22 @@
-"""Ed25519 signing with pluggable header names; keys are checked when a feed is assembled, not at its first request."""
+"""Ed25519 and HMAC signing; keys are checked when a feed is assembled, not at its first request."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 from collections.abc import Mapping
+from typing import ClassVar
 
 import attrs
 
 from tickwire.model.errors import CredentialsError
 from tickwire.plugin.protocols import Clock, Request
 
-__all__ = ["Ed25519Signer", "SignatureHeaders"]
+__all__ = ["Ed25519Signer", "HmacSigner", "SignatureHeaders"]
 
 _SEED_BYTES = 32
+_BLANKS = " \t\r\n"
 
 
 @attrs.frozen
@@ -26,7 +29,60 @@ class SignatureHeaders:
     signature: str
 
 
-class Ed25519Signer:
+class _KeySigner:
+    def __init__(self, key: str, clock: Clock) -> None:
+        self.key = key
+        self._clock = clock
+
+    def millis(self) -> int:
+        """Give the exchange's time in ms."""
+        return self._clock.now() // 1_000_000
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.key[:4]}…>"
+
+
+class HmacSigner(_KeySigner):
+    """Holds a key and its secret and digests texts; a plugin's subclass says which text a request or a login signs.
+
+    Class attributes:
+        hash_name: Name of the hash function, as ``hashlib`` knows it.
+        is_base64: Digests are base64 text, not hexadecimal.
+
+    Attributes:
+        key: What names the secret to the exchange.
+    """
+
+    hash_name: ClassVar[str] = "sha256"
+    is_base64: ClassVar[bool] = False
+
+    def __init__(self, key: str, secret: str, clock: Clock) -> None:
+        """Take over the pair; blanks around a pasted text do no harm.
+
+        Args:
+            key: As the exchange gave it.
+            secret: Text; its UTF-8 bytes are the HMAC's key.
+            clock: The exchange's time.
+
+        Raises:
+            CredentialsError: One of them is empty.
+        """
+        key, secret = key.strip(_BLANKS), secret.strip(_BLANKS)
+        for name, text in (("api_key", key), ("api_secret", secret)):
+            if not text:
+                raise CredentialsError(f"{name} is empty", hint="copy it again")
+        super().__init__(key, clock)
+        # keyed once: the secret itself is not kept, and a digest costs a copy
+        self._keyed = hmac.new(secret.encode(), digestmod=self.hash_name)
+
+    def digest(self, text: str) -> str:
+        """Digest the UTF-8 bytes of a text."""
+        keyed = self._keyed.copy()
+        keyed.update(text.encode())
+        return base64.b64encode(keyed.digest()).decode() if self.is_base64 else keyed.hexdigest()
+
+
+class Ed25519Signer(_KeySigner):
     """Holds a key pair and signs texts; a plugin's subclass says which text a request or a subscription signs.
 
     Class attributes:
@@ -56,13 +112,8 @@ class Ed25519Signer:
                 f"api_key {key[:4]}… does not belong to api_secret",
                 hint="api_secret must be the base64 seed that belongs to api_key; copy both again from one key pair",
             )
-        self.key = key
+        super().__init__(key, clock)
         self.window = window
-        self._clock = clock
-
-    def millis(self) -> int:
-        """Give the exchange's time in ms."""
-        return self._clock.now() // 1_000_000
 
     def signature(self, text: str) -> str:
         """Sign a text; gives base64 of the 64 bytes."""
@@ -90,9 +141,6 @@ class Ed25519Signer:
     def signing_text(self, request: Request, timestamp: int) -> str:
         """Say which text signs a request; ``timestamp`` in ms."""
         return f"{timestamp}{request.method}{request.path}"
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.key[:4]}…>"
 
 
 def _bytes(name: str, text: str) -> bytes:

@@ -7,9 +7,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -18,26 +16,21 @@ import msgspec
 
 from tickwire.model.clock import Nanos
 from tickwire.model.errors import (
-    AuthRejectedError,
     ConfigError,
     ConnectionLostError,
     DecodeError,
     ExchangeUnavailableError,
-    RateLimitedError,
-    RequestRejectedError,
     TickwireError,
 )
 from tickwire.native.proxies import Proxy, proxy_errors
 from tickwire.plugin.protocols import Request, Response
+from tickwire.plugin.statuses import status_error
 
 __all__ = ["NativeRestClient", "lost", "make_session", "shown", "status_error"]
 
 T = TypeVar("T")
 
-_DIGITS = 10
-_QUOTED = 200
 _LOST = (aiohttp.ClientError, TimeoutError, OSError, UnicodeError)
-_FOR_NOW = (403, 408, 425, 451)
 
 
 def make_session(tls: ssl.SSLContext | None = None, proxy: Proxy | None = None) -> aiohttp.ClientSession:
@@ -158,7 +151,7 @@ class NativeRestClient:
         try:
             return response.decode(type)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise DecodeError(f"{request.method} {request.path}: {error}; it begins {response.body[:60]!r}") from error
+            raise DecodeError(f"{request}: {error}; it begins {response.body[:60]!r}") from error
 
 
 def lost(url: str, error: BaseException, proxy: Proxy | None = None, what: str = "the request") -> TickwireError:
@@ -166,7 +159,8 @@ def lost(url: str, error: BaseException, proxy: Proxy | None = None, what: str =
     failed = proxy.failed(what, error) if proxy is not None else None
     if failed is not None:
         return failed
-    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
+    is_nameless = isinstance(error, aiohttp.ClientConnectorDNSError) and not _is_name(error.host)
+    if is_nameless or isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
         return ConfigError(f"{shown(url)!r} is not a URL", hint="write https://host or wss://host")
     where = shown(url)
     if proxy is None:
@@ -177,6 +171,14 @@ def lost(url: str, error: BaseException, proxy: Proxy | None = None, what: str =
 def shown(url: str) -> str:
     """Give a URL for messages: without user, password and query, which may hold a token."""
     return re.sub(r"//[^/?#]*@", "//", url).partition("?")[0]
+
+
+def _is_name(host: str) -> bool:
+    # the system's resolver says so itself, aiodns only that it finds nothing
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _why(error: BaseException) -> str:
@@ -198,28 +200,3 @@ def _why(error: BaseException) -> str:
         return os.strerror(error.errno).lower()
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return " ".join(text.split()) or type(error).__name__
-
-
-def status_error(request: Request, response: Response, now: Nanos) -> TickwireError:
-    """Turn a status that is not 2xx into the error that says what to do next."""
-    text = response.body[:_QUOTED].decode(errors="replace").strip()
-    what = f"{request.method} {request.path}: {response.status} {text}".rstrip()
-    status = response.status
-    if status in (418, 429):
-        return RateLimitedError(what, retry_after=_retry_after(response.headers, now), is_ban=status == 418)
-    if status == 401:
-        return AuthRejectedError(what)
-    if status in _FOR_NOW or status >= 500 or status < 400:
-        return ExchangeUnavailableError(what, status=status, retry_after=_retry_after(response.headers, now))
-    return RequestRejectedError(what, status=status)
-
-
-def _retry_after(headers: Mapping[str, str], now: Nanos) -> float | None:
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text) if len(text) < _DIGITS else None
-    try:
-        day = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, day.replace(tzinfo=day.tzinfo or UTC).timestamp() - now / 1e9)

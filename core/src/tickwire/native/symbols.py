@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import attrs
 
 from tickwire.model.errors import DataError, DecodeError, PluginContractError, SymbolError
-from tickwire.model.instruments import Instrument
-from tickwire.model.symbols import parse_symbol
-from tickwire.plugin.protocols import Fetch, Request
+from tickwire.model.instruments import Instrument, InstrumentStatus
+from tickwire.model.symbols import InstrumentType, parse_symbol
+from tickwire.plugin.protocols import Fetch, Request, Response
 
 __all__ = ["NativeMarket", "NativeSymbolService"]
 
@@ -32,20 +32,26 @@ class NativeSymbolService:
     """A ``SymbolSource`` over one request whose answer is a list of market objects.
 
     Override ``_include_market`` to leave rows out, and either ``_normalize_symbol`` (our symbol of a row, enough
-    where the symbol says it all) or ``_build_market`` (the whole instrument, with tick and lot sizes).
+    where the symbol says it all) or ``_build_market`` (the whole instrument, with tick and lot sizes). Where the answer
+    is not simply a list, e.g. rows by their symbol beside an error, override ``_entries``.
 
     Class attributes:
         request: What to ask; may be given to the constructor instead.
         rows: Keys that lead to the list inside the answer; empty: the answer is the list.
         native_field: Field of a row that holds the native symbol.
+        types: Of ``type_of``: our type by the exchange's word, ``None`` where a row has none.
+        statuses: Of ``status_of``: our status by the exchange's word.
 
     Attributes:
+        exchange: The exchange's id, as it was given.
         quarantined: Reasons by native symbol of the rows the last load could not use.
     """
 
     request: ClassVar[Request | None] = None
     rows: ClassVar[Sequence[str]] = ()
     native_field: ClassVar[str] = "symbol"
+    types: ClassVar[Mapping[str | None, InstrumentType]] = {}
+    statuses: ClassVar[Mapping[str, InstrumentStatus]] = {}
 
     def __init__(
         self,
@@ -61,13 +67,13 @@ class NativeSymbolService:
         Args:
             request: Instead of the class attribute.
             rows: Instead of the class attribute.
-            exchange: The exchange's id, for the default ``_build_market``.
+            exchange: The exchange's id; the default ``_build_market`` needs it, and a plugin that serves several.
             ttl: Seconds for which ``load`` answers from memory without a request.
             monotonic: Seconds that never jump.
         """
         self._request = request or self.request
         self._rows = self.rows if rows is None else rows
-        self._exchange = exchange
+        self.exchange = exchange
         self._ttl = ttl
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -89,7 +95,7 @@ class NativeSymbolService:
                     f"{type(self).__name__} has nothing to ask", hint="set request = Request('GET', '/…')"
                 )
             response = yield self._request
-            self.read(_list_in(response.decode(object), self._rows))
+            self.read(self._entries(response))
         return [market.instrument for market in self.markets.values()]
 
     def read(self, entries: Iterable[Any]) -> None:
@@ -138,6 +144,24 @@ class NativeSymbolService:
         with self._lock:
             return self._markets
 
+    def type_of(self, native: str | None) -> InstrumentType:
+        """Tell what kind of instrument the exchange's word means.
+
+        Raises:
+            SymbolError: The word is not in ``types``: the row is quarantined, never guessed.
+        """
+        if native not in self.types:
+            package = type(self).__module__.partition(".")[0].replace("_", "-")
+            raise SymbolError(f"instrument type {native!r} is not known", hint=f"upgrade {package}")
+        return self.types[native]
+
+    def status_of(self, native: str) -> InstrumentStatus:
+        """Tell what the exchange's word for a state means; ``UNKNOWN`` where it is not in ``statuses``."""
+        return self.statuses.get(native, InstrumentStatus.UNKNOWN)
+
+    def _entries(self, response: Response) -> Iterable[Any]:
+        return _list_in(response.decode(object), self._rows)
+
     def _include_market(self, entry: Mapping[str, Any]) -> bool:
         return True
 
@@ -146,7 +170,7 @@ class NativeSymbolService:
 
     def _build_market(self, entry: Mapping[str, Any]) -> Instrument:
         native = entry[self.native_field]
-        return Instrument.of(self._exchange, native, parse_symbol(self._normalize_symbol(native, entry)))
+        return Instrument.of(self.exchange, native, parse_symbol(self._normalize_symbol(native, entry)))
 
 
 def _list_in(answer: Any, keys: Sequence[str]) -> list[Any]:

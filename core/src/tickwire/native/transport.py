@@ -28,9 +28,11 @@ class NativeTransport:
         engine: Which WebSocket engine it uses, ``picows`` or ``aiohttp``.
         engine_reason: Why, where it is not simply the fastest.
         ping_every: Seconds of silence after which a connection is pinged; as many later, unanswered, it has ended.
+        pong_within: Seconds the exchange has to answer a ping that somebody waits for.
     """
 
     ping_every = 20.0
+    pong_within = 10.0
 
     def __init__(self, network: Network) -> None:
         """Take over the network's settings.
@@ -80,6 +82,7 @@ class NativeTransport:
             proxy=self._proxy_websocket,
             compress=self._network.compress,
             ping_every=self.ping_every,
+            pong_within=self.pong_within,
         )
         connection: Connection = await import_module(self._engine.module).connect(dial)
         self._connections.add(connection)

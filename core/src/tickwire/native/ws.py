@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from itertools import count
 from typing import Final
 
 import attrs
@@ -22,8 +23,8 @@ from tickwire.native.rest import shown, status_error
 from tickwire.plugin.protocols import Ending, Frame, Located, Request, Response
 
 __all__ = [
-    "ABNORMAL", "CLOSED_BY_US", "CLOSE_WITHIN", "LOST", "MAX_FRAME", "OUTBOX", "OVERFLOW", "Dial", "Engine", "Pulse",
-    "Violation", "choose_engine", "closed_by_the_exchange", "raised_by_us", "unanswered", "upgrade_refused",
+    "ABNORMAL", "CLOSED_BY_US", "CLOSE_WITHIN", "LOST", "MAX_FRAME", "OUTBOX", "OVERFLOW", "Dial", "Engine", "Probes",
+    "Pulse", "Violation", "choose_engine", "closed_by_the_exchange", "raised_by_us", "unanswered", "upgrade_refused",
     "websocket_url",
 ]  # fmt: skip
 
@@ -93,6 +94,7 @@ class Dial:
         proxy: Through which; ``None``: direct.
         compress: Offer permessage-deflate.
         ping_every: Seconds after which an idle peer is pinged.
+        pong_within: Seconds the peer has to answer a ping that somebody waits for.
     """
 
     located: Located
@@ -104,6 +106,7 @@ class Dial:
     proxy: Proxy | None = None
     compress: bool = False
     ping_every: float = 20.0
+    pong_within: float = 10.0
 
 
 class Violation(Exception):
@@ -198,3 +201,49 @@ class Pulse:
             self._has_pinged = True
             self._ping()
         self._timer = asyncio.get_running_loop().call_later(self._every, self._beat)
+
+
+class Probes:
+    """Pings that somebody waits for, told apart by their payload; the pulse's have none."""
+
+    def __init__(self, within: float) -> None:
+        """Take how many seconds the peer has to answer."""
+        self._within = within
+        self._numbers = count(1)
+        self._asked: dict[bytes, asyncio.Future[bool]] = {}
+
+    async def ask(self, ping: Callable[[bytes], None], handed_on: asyncio.Event | None = None) -> bool:
+        """Ping, and tell whether the pong came in time and what was read before it has been handed on."""
+        payload = next(self._numbers).to_bytes(8, "big")
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked[payload] = answer
+        ping(payload)
+        try:
+            async with asyncio.timeout(self._within):
+                is_alive = await answer
+                if is_alive and handed_on is not None:
+                    await handed_on.wait()
+                return is_alive
+        except TimeoutError:
+            return False
+        finally:
+            self._asked.pop(payload, None)
+
+    def answered(self, payload: bytes) -> None:
+        """Take a pong: it answers its ping and, as a peer may leave those out, all before it."""
+        if payload not in self._asked:
+            return
+        for asked in tuple(self._asked):
+            self._settle(asked, True)
+            if asked == payload:
+                break
+
+    def stop(self) -> None:
+        """Tell all who wait that the connection has ended."""
+        for asked in tuple(self._asked):
+            self._settle(asked, False)
+
+    def _settle(self, asked: bytes, is_alive: bool) -> None:
+        answer = self._asked.pop(asked)
+        if not answer.done():
+            answer.set_result(is_alive)

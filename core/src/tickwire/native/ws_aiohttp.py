@@ -19,6 +19,7 @@ from tickwire.native.ws import (
     OUTBOX,
     OVERFLOW,
     Dial,
+    Probes,
     Pulse,
     Violation,
     closed_by_the_exchange,
@@ -37,6 +38,7 @@ _TEXT, _BINARY, _PING, _PONG = (
     aiohttp.WSMsgType.PING,
     aiohttp.WSMsgType.PONG,
 )
+_INFLATERS = ("zlib", "isal", "zlib_ng")
 
 
 async def connect(dial: Dial) -> AiohttpConnection:
@@ -85,6 +87,7 @@ class AiohttpConnection:
         self._is_closing = False
         self._said_goodbye = asyncio.Event()
         self._failure: Ending | None = None
+        self._probes = Probes(dial.pong_within)
         self._pulse = Pulse(dial.ping_every, lambda: not self._may_read.is_set())
         self._pulse.start(lambda: self._post(b"", _PING), self._fail)
         self._task = asyncio.create_task(self._run(), name="tickwire socket")
@@ -95,6 +98,12 @@ class AiohttpConnection:
         A socket that does not take 1,000 frames is broken: it is closed.
         """
         self._post(payload, _TEXT)
+
+    async def ping(self) -> bool:
+        """Tell whether the peer answers a ping in time."""
+        if self._is_closing or self._failure is not None or self._task.done():
+            return False
+        return await self._probes.ask(lambda payload: self._post(payload, _PING))
 
     def pause(self) -> None:
         """Stop reading; the kernel's buffer then stops the exchange."""
@@ -144,6 +153,7 @@ class AiohttpConnection:
             ending = raised_by_us(error)
         finally:
             self._pulse.stop()
+            self._probes.stop()
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
             if self._is_closing:
@@ -177,7 +187,9 @@ class AiohttpConnection:
                     on_frame(frame)
             elif kind is _PING:
                 self._post(message.data, _PONG)
-            elif kind is not _PONG:
+            elif kind is _PONG:
+                self._probes.answered(message.data)
+            else:
                 return self._ending(message)
 
     def _ending(self, message: Any) -> Ending:
@@ -188,7 +200,8 @@ class AiohttpConnection:
         if message.type is not aiohttp.WSMsgType.ERROR:
             return Ending(ABNORMAL, LOST, self._socket.exception())
         error = message.data
-        if isinstance(error, zlib.error):
+        # another library of the process may have given aiohttp an inflater with errors of its own
+        if type(error).__name__ == zlib.error.__name__ and type(error).__module__.partition(".")[0] in _INFLATERS:
             return Ending(1007, f"a compressed frame is damaged: {error}", error)
         return Ending(int(self._socket.close_code or ABNORMAL), str(error) or "protocol error", error)
 

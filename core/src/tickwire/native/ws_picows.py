@@ -37,6 +37,7 @@ from tickwire.native.ws import (
     OUTBOX,
     OVERFLOW,
     Dial,
+    Probes,
     Pulse,
     Violation,
     closed_by_the_exchange,
@@ -50,7 +51,7 @@ from tickwire.plugin.protocols import Ending, Frame
 __all__ = ["PicowsConnection", "connect"]
 
 _TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
-_CLOSE, _PING = WSMsgType.CLOSE, WSMsgType.PING
+_CLOSE, _PING, _PONG = WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG
 _CODES = {code.value for code in WSCloseCode}
 
 # picows logs each connection, and at its lowest level the upgrade with its tokens; what matters is in the endings
@@ -180,6 +181,7 @@ class PicowsConnection(WSListener):
         self._is_broken = False
         self._is_stuck = False
         self._unsent = 0
+        self._probes = Probes(dial.pong_within)
         self._pulse = Pulse(dial.ping_every, lambda: self._is_paused)
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -202,6 +204,12 @@ class PicowsConnection(WSListener):
                 self._abort(OVERFLOW)
                 return
         self._transport.send(_TEXT, payload)
+
+    async def ping(self) -> bool:
+        """Tell whether the peer answers a ping in time."""
+        if self._ending is not None:
+            return False
+        return await self._probes.ask(self._transport.send_ping, self._nothing_held)
 
     def pause(self) -> None:
         """Stop reading; the kernel's buffer then stops the exchange."""
@@ -288,6 +296,8 @@ class PicowsConnection(WSListener):
             raise Violation(1002, "reserved bits are set")
         if kind is _PING:
             self._transport.send_pong(frame.get_payload_as_bytes())
+        elif kind is _PONG:
+            self._probes.answered(frame.get_payload_as_bytes())
         elif kind is _CLOSE:
             code, reason = read_close(frame.get_payload_as_bytes())
             self._hang_up(closed_by_the_exchange(code, reason), code or CLOSED_BY_US.code)
@@ -343,6 +353,7 @@ class PicowsConnection(WSListener):
             ending = self._ending or lost_by
         finally:
             self._pulse.stop()
+            self._probes.stop()
             self._ending = self._ending or ending
             if self._deadline is not None:
                 self._deadline.cancel()

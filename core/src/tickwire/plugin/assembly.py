@@ -63,6 +63,7 @@ def assemble(
     instruments: Instruments,
     numbers: type = float,
     extensions: Mapping[str, object] = _NO_EXTENSIONS,
+    exchange_clock: Clock | None = None,
 ) -> Wiring:
     """Ask the hooks once and hold the answers; nothing here does I/O.
 
@@ -72,10 +73,11 @@ def assemble(
         options: The chosen plugin's, an instance of its ``options_type``.
         network: For the transport.
         credentials: For ``tickwire_auth`` alone, which is not called where this is ``None``.
-        clock: For signer and transport.
+        clock: For the transport, and for the signer where there is no better one.
         instruments: For the routing; filled later, in place.
         numbers: ``float`` or ``Decimal``.
         extensions: Options by name of plugin. Each wraps or replaces strategies; the last one is outermost.
+        exchange_clock: For the signer: the exchange's time, corrected by what its answers tell.
 
     Raises:
         ConfigError: The extensions make no sense, a plugin refuses its options or the network, or it has no decimals.
@@ -85,7 +87,7 @@ def assemble(
     claim = selection.claim
     strategies = Strategies(claim.info.id, is_traced=registry.is_traced)
     for record in registry.records:
-        if record.is_core:
+        if record.is_default:
             strategies.attach(record, options)
     strategies.attach(registry.loaded(claim.plugin), options)
     for record in _extensions(registry, claim.plugin, extensions):
@@ -93,7 +95,7 @@ def assemble(
 
     auth = Answer()
     if credentials is not None:
-        auth = strategies.ask("tickwire_auth", credentials=credentials, clock=clock)
+        auth = strategies.ask("tickwire_auth", credentials=credentials, clock=exchange_clock or clock)
         _require_signer(auth, selection)
     symbols = _required("tickwire_symbols", strategies.ask("tickwire_symbols"), selection)
     transport = _required(
@@ -120,7 +122,7 @@ def assemble(
 def _extensions(registry: Registry, chosen: str, names: Mapping[str, object]) -> list[PluginRecord]:
     records = [registry.loaded(name) for name in names]
     for record in records:
-        if record.name == chosen or record.is_core:
+        if record.name == chosen or record.is_default:
             part = "the exchange's plugin already" if record.name == chosen else "a part of tickwire itself"
             raise ConfigError(f"extension {record.name!r} is {part}", hint="remove it from extensions")
         if not _strategies(record):

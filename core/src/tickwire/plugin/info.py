@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum, auto
 
 import attrs
@@ -222,6 +223,26 @@ class ExchangeInfo:
         """Tell whether the channel can be subscribed to."""
         info = self.channels.get(channel)
         return info is not None and info.support is Support.YES
+
+    def is_verified(self, channel: Channel, numbers: type = float) -> bool | None:
+        """Tell whether it would be noticed that the exchange's numbers skip one of a channel's events.
+
+        Trades by ids without holes; L2 books by a sequence in which each delta says what it follows, or by a checksum.
+
+        Args:
+            channel: One that is offered.
+            numbers: ``float`` or ``Decimal``: a checksum of the wire's texts says nothing about floats.
+
+        Returns:
+            ``None`` where every event says everything, so that the next one makes good for a lost one.
+        """
+        if channel is Channel.TRADES:
+            return self.channels[channel].ids is Ids.CONSECUTIVE
+        if channel is not Channel.L2_BOOK or self.book is None or self.book.start is BookStart.EVERY_FRAME:
+            return None
+        checksum = self.book.checksum
+        is_digested = checksum is not None and (not checksum.needs_text or numbers is Decimal)
+        return is_digested or self.book.sequence not in (SequenceRule.INCREASING, SequenceRule.NONE)
 
 
 @attrs.frozen

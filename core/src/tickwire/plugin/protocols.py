@@ -18,13 +18,15 @@ from tickwire.model.channels import Channel, Subscription
 from tickwire.model.clock import Nanos
 from tickwire.model.events import BookSnapshot, Trade
 from tickwire.model.instruments import Instrument
-from tickwire.model.quality import Event
+from tickwire.model.metrics import Metrics
+from tickwire.model.quality import Event, GapCause
 from tickwire.model.stored import Record
 
 __all__ = [
     "Alive", "BookView", "Clock", "Closing", "Confirmed", "Connection", "ConnectionGap", "ConnectionInfo", "Control",
-    "Credentials", "Ending", "Fetch", "Frame", "Hole", "Located", "LoggedIn", "LoginRefused", "Network", "Refused",
-    "Request", "Response", "Router", "Routing", "Send", "Signer", "Sink", "SymbolSource", "Transport", "Unknown",
+    "Credentials", "Ending", "Fetch", "Frame", "Hole", "InstrumentSink", "Located", "LoggedIn", "LoginRefused",
+    "Missed", "Network", "Probing", "Refused", "Request", "Response", "Router", "Routing", "Send", "Signer", "Sink",
+    "SymbolSource", "Transport", "Unknown",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -58,6 +60,10 @@ class Request:
     limit: str = "default"
     signed: bool = False
     base_url: str | None = None
+
+    def __str__(self) -> str:
+        """Name it in a message: without the query, which may hold a signature wherever a plugin put it."""
+        return f"{self.method} {self.path.partition('?')[0]}"
 
 
 @attrs.frozen
@@ -157,6 +163,20 @@ class ConnectionGap(Control, frozen=True):
     missing: int | None
 
 
+class Missed(Control, frozen=True):
+    """Something of these is missing, or their books are wrong, and no number of their events tells: the plugin does.
+
+    Attributes:
+        subscriptions: Which.
+        cause: Why, for the ``Gap``.
+        reason: In words.
+    """
+
+    subscriptions: tuple[Subscription, ...]
+    cause: GapCause
+    reason: str
+
+
 class Unknown(Control, frozen=True):
     """A kind of frame the router does not know; counted once per kind, never logged whole."""
 
@@ -210,7 +230,10 @@ class Network:
 
 @attrs.frozen
 class Hole:
-    """What is missing. Core shrinks it by each page and asks again until it is closed or a page brings nothing new."""
+    """What is missing. Core shrinks it by each page and asks again until it is closed or a page brings nothing new.
+
+    ``start`` is the time of ``after``, or earlier: a history that is asked by time is asked by ``start``.
+    """
 
     instrument: Instrument
     channel: Channel
@@ -219,6 +242,11 @@ class Hole:
     start: Nanos
     end: Nanos
     page: int = 0
+
+    @property
+    def last_sequence(self) -> int | None:
+        """The last good trade's number, where there is one and it has a number."""
+        return self.after.sequence if self.after is not None else None
 
 
 @attrs.frozen
@@ -233,11 +261,19 @@ class Located:
 
 @attrs.frozen
 class ConnectionInfo:
-    """Which connection a router is for."""
+    """Which connection a router is for.
+
+    Attributes:
+        id: The connection's name.
+        endpoint: Key of ``ExchangeInfo.sockets``.
+        located: Where it is.
+        metrics: The feed's; a router counts there, and what it counts is seen.
+    """
 
     id: str
     endpoint: str
     located: Located
+    metrics: Metrics = attrs.field(factory=Metrics, eq=False, repr=False)
 
 
 class BookView(Protocol):
@@ -289,6 +325,18 @@ class Connection(Protocol[P_contra]):
 
     async def close(self) -> None:
         """Close cleanly; a second call is harmless. ``on_close`` is called all the same."""
+        ...
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """A connection that can prove it is alive; optional."""
+
+    async def ping(self) -> bool:
+        """Ping, and tell whether the pong came in time; by then ``on_frame`` has all that was sent before it.
+
+        A connection that is paused cannot hear the pong and says ``False``, one that has ended at once.
+        """
         ...
 
 
@@ -394,4 +442,21 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Flush and release; a second call is harmless."""
+        ...
+
+
+@runtime_checkable
+class InstrumentSink(Sink, Protocol):
+    """A sink that stores instruments beside the data."""
+
+    def see_instruments(self, exchange: str, instruments: Sequence[Instrument], now: Nanos) -> None:
+        """Take note of everything that an exchange lists: at each start, and whenever its list was read again.
+
+        Called on the event loop, perhaps before ``open``: it does no I/O and does not wait.
+
+        Args:
+            exchange: Its id.
+            instruments: All that it lists.
+            now: Since when that is so, as far as we know.
+        """
         ...

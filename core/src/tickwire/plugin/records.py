@@ -59,9 +59,14 @@ class PluginRecord:
     implementations: tuple[Implementation, ...] = attrs.field(default=(), repr=False, eq=False)
 
     @property
+    def is_default(self) -> bool:
+        """Whether it takes part in every feed: a part of tickwire that supplies, and does not only wrap."""
+        return self.is_core and not (self.hooks and set(self.hooks) == set(self.wraps))
+
+    @property
     def label(self) -> str:
-        """Name it as people know it: core's own plugins are ``tickwire``."""
-        return self.distribution if self.is_core else self.name
+        """Name it as people know it: core's defaults are ``tickwire``."""
+        return self.distribution if self.is_default else self.name
 
     def __str__(self) -> str:
         return f"{self.name!r} ({self.distribution} {self.version})"

@@ -68,6 +68,15 @@ class Registry:
         core = [plugin for plugin in installed_plugins() if plugin.is_core]
         return cls._load([*core, *given], PluginEnvironment())
 
+    def including(self, **modules: object) -> Registry:
+        """Make a registry that has these modules (or objects with hook methods) beside its own plugins.
+
+        A feed uses one of them as an extension by its name, e.g. a transport of a test's own:
+        ``Feed("acme", …, registry=Registry.discover().including(memory=way), extensions={"memory": {}})``.
+        """
+        given = load_all([_given(name, module) for name, module in modules.items()], PluginEnvironment())
+        return attrs.evolve(self, records=(*self.records, *given))
+
     @classmethod
     def _load(cls, installed: Iterable[Installed], environment: PluginEnvironment) -> Registry:
         return cls(load_all(installed, environment), environment.is_traced, environment.is_strict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_origin
 
+from tickwire.model.account import AccountEvent
 from tickwire.model.channels import Channel, ChannelRequest
 from tickwire.model.errors import ConfigError
 from tickwire.model.events import MarketEvent
@@ -14,10 +15,13 @@ from tickwire.plugin.protocols import Credentials, Network
 from tickwire.run.proxies import Proxy
 
 __all__ = [
-    "ChannelLike", "credentials_of", "event_class", "network_of", "options_of", "requests_of", "symbols_of",
+    "ChannelLike", "connections_of", "credentials_of", "event_class", "network_of", "options_of", "requests_of",
+    "symbols_of", "wrong_count",
 ]  # fmt: skip
 
 ChannelLike = str | Channel | ChannelRequest
+
+_MOST_CONNECTIONS = 4
 
 
 def requests_of(channels: Sequence[ChannelLike]) -> tuple[ChannelRequest, ...]:
@@ -84,6 +88,27 @@ def symbols_of(symbols: Iterable[str]) -> tuple[str, ...]:
     return tuple(symbols)
 
 
+def wrong_count(connections: int) -> tuple[str, str] | None:
+    """Say what is wrong with a number of connections, and what to do; ``None``: nothing."""
+    if 1 <= connections <= _MOST_CONNECTIONS:
+        return None
+    what = (
+        "no connection carries nothing" if connections < 1 else f"{connections} connections for the same are too many"
+    )
+    return what, f"write 1 to {_MOST_CONNECTIONS}; with 2 one is a hot stand-by"
+
+
+def connections_of(connections: int) -> int:
+    """Read how many connections carry the same.
+
+    Raises:
+        ConfigError: None, or too many.
+    """
+    if (wrong := wrong_count(connections)) is not None:
+        raise ConfigError(wrong[0], hint=wrong[1])
+    return connections
+
+
 def event_class(kind: Any) -> Any:
     """Read what ``Feed.on`` is given: a class of events, several as a union, or ``Trade[float]`` for ``Trade``.
 
@@ -91,7 +116,7 @@ def event_class(kind: Any) -> Any:
         ConfigError: It is something else.
     """
     origin = get_origin(kind)
-    kind = origin if isinstance(origin, type) and issubclass(origin, MarketEvent) else kind
+    kind = origin if isinstance(origin, type) and issubclass(origin, MarketEvent | AccountEvent) else kind
     try:
         issubclass(Dropped, kind)
     except TypeError:

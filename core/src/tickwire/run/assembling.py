@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from tickwire.feed.channels import check_channels
+from tickwire.feed.limits import Limits
 from tickwire.feed.listing import ListingSettings
+from tickwire.feed.marks import Marks
 from tickwire.model.clock import Clock
 from tickwire.model.errors import (
     ConfigError,
@@ -28,7 +32,7 @@ from tickwire.run.mistakes import closest, join_path, unknown_key
 from tickwire.run.settings import Config, ExchangeConfig, RestConfig, SinkConfig, WebsocketConfig
 from tickwire.run.structuring import structure_options
 
-__all__ = ["make_feed", "make_sink", "pin_of", "placed", "placed_symbol", "refuse_shared_files"]
+__all__ = ["make_feed", "make_sink", "pin_of", "placed", "placed_symbol", "refuse_shared_files", "sink_of"]
 
 
 def pin_of(entry: ExchangeConfig, registry: Registry) -> str | None:
@@ -47,6 +51,9 @@ def make_feed(
     *,
     buffer: int,
     listing: ListingSettings | None = None,
+    marks: Marks | None = None,
+    pause_limit: float = 20.0,
+    limits: Limits | None = None,
 ) -> Feed:
     """Make the feed of one entry; no I/O.
 
@@ -57,6 +64,9 @@ def make_feed(
         clock: The feed's.
         buffer: Events to hold for whoever takes them, stopping the sockets when full; 0: callbacks only.
         listing: How to follow the exchange's list; it is read once by default.
+        marks: How far the last run came; by default it begins anew.
+        pause_limit: Seconds that a full buffer keeps the sockets from being read.
+        limits: What is left of the exchanges' budgets; by default shared by all feeds of the process.
 
     Raises:
         ConfigError: Naming the place.
@@ -65,7 +75,7 @@ def make_feed(
     with placed(config, entry.path):
         pin = pin_of(entry, registry)
         info = registry.select(entry.exchange, pin).claim.info
-        _refuse_polling(entry)
+        options = _with_polling(info, entry)
         _check_requests(info, entry)
         _check_credentials(info, entry)
         _check_ca_file(entry.tls.ca_file)
@@ -77,7 +87,7 @@ def make_feed(
             entry.channels,
             name=entry.name,
             plugin=pin,
-            options=entry.options,
+            options=options,
             credentials=entry.credentials,
             rest=entry.endpoints.rest,
             websocket=websocket,
@@ -88,11 +98,16 @@ def make_feed(
             compress=entry.websocket.compress,
             numbers=numbers,
             listing=listing,
+            recovery=config.recovery,
+            marks=marks,
+            connections=entry.connections,
             path=entry.path,
             buffer=buffer,
             when_full="block",
+            pause_limit=pause_limit,
             registry=registry,
             clock=clock,
+            limits=limits,
         )
 
 
@@ -115,6 +130,22 @@ def make_sink(config: Config, entry: SinkConfig, registry: Registry) -> Sink:
             )
         options: object = structure_options(info.options_type, entry.options, "", also=SINK_KEYS)
         return _sink(info, options)
+
+
+def sink_of(type: str, options: Mapping[str, object], registry: Registry | None = None) -> Sink:
+    """Make a sink of a type and the settings that a config file would have for it.
+
+    Args:
+        type: What kind, e.g. ``"jsonl"``.
+        options: Its own settings.
+        registry: The plugins; those installed by default.
+
+    Raises:
+        ConfigError: There is no such kind of sink, or its settings are wrong.
+        PluginError: It cannot be imported, or is no sink.
+    """
+    entry = SinkConfig(type, type, options=options)
+    return make_sink(Config((), (entry,)), entry, registry or Registry.discover())
 
 
 def refuse_shared_files(config: Config, sinks: Iterable[tuple[SinkConfig, Sink]]) -> None:
@@ -207,12 +238,28 @@ def _check_ca_file(path: Path | None) -> None:
         ) from error
 
 
-# Every plugin of this version streams; what only a polling one could honour must not be ignored.
-def _refuse_polling(entry: ExchangeConfig) -> None:
-    streams = f"{entry.exchange} is streamed, not polled"
-    for name in ("snapshot_interval", "limit"):
-        if getattr(entry.rest, name) != getattr(RestConfig(), name):
-            raise ConfigError(f"{streams}: {name} cannot be honoured", hint="remove it", path=f"rest.{name}")
-    for name in ("enabled", "rest_only"):
-        if getattr(entry.websocket, name) != getattr(WebsocketConfig(), name):
-            raise ConfigError(f"{streams}: {name} cannot be honoured", hint="remove it", path=f"websocket.{name}")
+# A plugin that can poll has options of these names; what another one could not honour must not be ignored.
+def _with_polling(info: ExchangeInfo, entry: ExchangeConfig) -> Mapping[str, object]:
+    rest, websocket = entry.rest, entry.websocket
+    settings: Mapping[str, tuple[str, object, object]] = {
+        "rest.snapshot_interval": ("snapshot_interval", rest.snapshot_interval, RestConfig().snapshot_interval),
+        "rest.limit": ("limit", rest.limit, RestConfig().limit),
+        "websocket.enabled": ("rest_only", not websocket.enabled, not WebsocketConfig().enabled),
+        "websocket.rest_only": ("rest_only", websocket.rest_only, WebsocketConfig().rest_only),
+    }
+    known = {field.name for field in attrs.fields(info.options_type)} if attrs.has(info.options_type) else set()
+    options = dict(entry.options)
+    for path, (name, value, default) in settings.items():
+        if value == default:
+            continue
+        if name not in known:
+            raise ConfigError(
+                f"{entry.exchange} is streamed, not polled: {path.partition('.')[2]} cannot be honoured",
+                hint="remove it",
+                path=path,
+            )
+        if options.setdefault(name, value) != value:
+            raise ConfigError(
+                f"{path} is {value!r}, but options.{name} is {options[name]!r}", hint="keep one of the two", path=path
+            )
+    return options

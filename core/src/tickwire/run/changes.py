@@ -12,7 +12,7 @@ from tickwire.run.settings import Config, ExchangeConfig, SinkConfig
 
 __all__ = ["Changes", "changes_between"]
 
-_AT_START_ONLY = ("name", "state", "instruments")
+_AT_START_ONLY = ("name", "state", "instruments", "recovery")
 _IN_PLACE = ("symbols", "channels")
 _RESTART = "restart tickwire to change it, or set it back"
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import attrs
 
+from tickwire.feed.settings import Backfill, RecoverySettings
 from tickwire.model.errors import ConfigError
+from tickwire.run.arguments import wrong_count
 from tickwire.run.documents import read_toml, read_yaml
 from tickwire.run.entries import Document, ExchangeEntry, SinkEntry
 from tickwire.run.interpolation import interpolate
@@ -32,7 +34,7 @@ __all__ = [
     "load_config",
 ]  # fmt: skip
 
-SINK_KEYS = ("type", "channels", "queue", "when_full")
+SINK_KEYS = ("type", "channels", "queue", "when_full", "batch", "linger", "spill_limit", "pause_limit", "process")
 _MOST_QUEUED = 100_000_000
 
 
@@ -56,7 +58,7 @@ def load_config(path: Path | str, environ: Mapping[str, str] | None = None, sett
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"cannot read {os.fspath(path)!r}: {reason}", hint="name a config file") from error
     read = read_toml if file.suffix == ".toml" else read_yaml
-    return config_from(read(text, file.name), file.name, environ, settings)
+    return attrs.evolve(config_from(read(text, file.name), file.name, environ, settings), file=file.resolve())
 
 
 def config_from(
@@ -97,6 +99,7 @@ def config_from(
         document.state,
         document.instruments,
         document.log,
+        RecoverySettings(Backfill(document.recovery.backfill), document.recovery.hold, resume=document.recovery.resume),
     )
 
 
@@ -109,7 +112,7 @@ def _with_origin(mistake: Mistake, origins: Origins) -> Mistake:
 
 
 def _refuse_unbuilt(document: Document, mistakes: list[Mistake]) -> None:
-    for name in ("recovery", "serve"):
+    for name in ("serve",):
         entry = getattr(document, name)
         keys = [] if entry is None else [key for key, value in attrs.asdict(entry).items() if value is not None]
         places: list[tuple[str, ...]] = [(name, key) for key in keys] or ([(name,)] if entry is not None else [])
@@ -125,10 +128,8 @@ def _exchange(name: str, values: object, source: str, mistakes: list[Mistake]) -
     entry = find_mistakes(ExchangeEntry, values, ("exchanges", name), mistakes)
     if entry is None:
         return None
-    if entry.connections != 1:
-        is_count = entry.connections > 1
-        what = "more than one connection for the same is not built yet" if is_count else "no connection carries nothing"
-        mistakes.append(Mistake(("exchanges", name, "connections"), what, "write connections: 1, or remove it"))
+    if (what := wrong_count(entry.connections)) is not None:
+        mistakes.append(Mistake(("exchanges", name, "connections"), *what))
     path = join_path(source, f"exchanges.{name}.credentials")
     return ExchangeConfig(
         name=name,
@@ -142,6 +143,7 @@ def _exchange(name: str, values: object, source: str, mistakes: list[Mistake]) -
         extensions={extension: options or {} for extension, options in entry.extensions.items()},
         rest=entry.rest,
         websocket=entry.websocket,
+        connections=entry.connections,
         proxy=entry.proxy,
         tls=entry.tls,
         numbers=entry.numbers,
@@ -182,6 +184,10 @@ def _sink(name: str, values: object, mistakes: list[Mistake]) -> SinkConfig | No
         return None
     if not 0 < entry.queue <= _MOST_QUEUED:
         mistakes.append(Mistake((*path, "queue"), f"a queue of {entry.queue} is no queue", "write 1 or more"))
+    if not 0 < entry.batch <= _MOST_QUEUED:
+        mistakes.append(Mistake((*path, "batch"), f"a batch of {entry.batch} is no batch", "write 1 or more"))
+    if entry.spill_limit < 1:
+        mistakes.append(Mistake((*path, "spill_limit"), f"{entry.spill_limit} bytes hold nothing", "write bytes"))
     if entry.when_full not in WHEN_FULL:
         mistakes.append(
             Mistake((*path, "when_full"), f"there is no policy {entry.when_full!r}", f"one of {', '.join(WHEN_FULL)}")
@@ -193,4 +199,16 @@ def _sink(name: str, values: object, mistakes: list[Mistake]) -> SinkConfig | No
         return None
     channels = None if entry.channels is None else tuple(request.channel for request in entry.channels)
     options = {key: value for key, value in values.items() if key not in SINK_KEYS}
-    return SinkConfig(name, entry.type, channels, entry.queue, entry.when_full, options)
+    return SinkConfig(
+        name,
+        entry.type,
+        channels,
+        entry.queue,
+        entry.when_full,
+        options,
+        entry.batch,
+        entry.linger or 0.0,
+        entry.spill_limit,
+        entry.pause_limit,
+        entry.process,
+    )

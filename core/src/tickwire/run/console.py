@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from tickwire.model import quality as q
+from tickwire.model.account import Balance, Fill, OrderUpdate, Position
 from tickwire.model.book import L2Book, Level
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Nanos
+from tickwire.model.counting import counted, span_text
 from tickwire.model.events import (
     Candle,
     Funding,
@@ -27,14 +29,18 @@ from tickwire.model.quality import Event, QualityEvent, Severity
 
 __all__ = [
     "Columns",
+    "balance_body",
     "book_body",
     "candle_body",
+    "fill_body",
     "funding_body",
     "is_loud",
     "latency_text",
     "liquidation_body",
     "mark_body",
     "open_interest_body",
+    "order_body",
+    "position_body",
     "quality_body",
     "quote_body",
     "seconds_text",
@@ -45,7 +51,7 @@ __all__ = [
 _RESET, _BOLD, _DIM = "\x1b[0m", "\x1b[1m", "\x1b[2m"
 _RED, _GREEN, _YELLOW = "\x1b[31m", "\x1b[32m", "\x1b[33m"
 _GOOD = (q.Resynced, q.Backfilled, q.Recovered)
-_NOUNS = {Channel.TRADES: "trades", Channel.L2_BOOK: "updates"}
+_NOUNS = {Channel.TRADES: "trade", Channel.L2_BOOK: "update"}
 _CAUSES = {
     q.GapCause.NOT_RUNNING: "tickwire was not running",
     q.GapCause.DISCONNECTED: "disconnected",
@@ -142,6 +148,36 @@ def liquidation_body(liquidation: Liquidation[Any]) -> tuple[str, str]:
     return body, f"#{liquidation.order_id}" if liquidation.order_id else ""
 
 
+def order_body(order: OrderUpdate[Any]) -> tuple[str, str]:
+    """Give side, price (else the order's type) × size, how much has traded, where the order is; and its id."""
+    at = order.order_type if order.price is None and order.order_type else _text(order.price)
+    filled = f"   {_text(order.filled_size)} filled" if order.filled_size else ""
+    reason = f" ({order.reason})" if order.reason else ""
+    status = order.status.replace("_", " ")
+    return f"{_side_word(order.side)}{at} × {_text(order.size)}{filled}   {status}{reason}", f"#{order.order_id}"
+
+
+def fill_body(fill: Fill[Any]) -> tuple[str, str]:
+    """Give side, price × size and the fee where there is one; and the order's id."""
+    fee = "" if fill.fee is None else f"   fee {_text(fill.fee)} {fill.fee_asset or ''}".rstrip()
+    return f"{_side_word(fill.side)}{_text(fill.price)} × {_text(fill.size)}{fee}", f"#{fill.order_id}"
+
+
+def balance_body(balance: Balance[Any]) -> tuple[str, str]:
+    """Give asset and total; and what of it is free."""
+    return f"{balance.asset:<8}{_text(balance.total)}", f"free {_text(balance.free)}"
+
+
+def position_body(position: Position[Any]) -> tuple[str, str]:
+    """Give the signed size and the price it was entered at; and the profit so far."""
+    entry = "" if position.entry_price is None else f" @ {_text(position.entry_price)}"
+    return f"{_text(position.size)}{entry}", f"pnl {_text(position.unrealised_pnl)}"
+
+
+def _side_word(side: Side) -> str:
+    return f"{side.upper():<8}"
+
+
 def _text(number: float | Decimal | None) -> str:
     return "–" if number is None else number_text(number)
 
@@ -177,24 +213,31 @@ def _gap(gap: q.Gap) -> str:
 def _missing(gap: q.Gap) -> str:
     if gap.missing is None:
         return _CAUSES[gap.cause]
-    text = f"{gap.missing:,} {_NOUNS.get(gap.channel or Channel.QUALITY, 'events')} missing"
-    return text if gap.first_missing is None else f"{text} ({gap.first_missing}…{gap.last_missing})"
+    text = f"{counted(gap.missing, _NOUNS.get(gap.channel or Channel.QUALITY, 'event'))} missing"
+    first, last = gap.first_missing, gap.last_missing
+    return text if first is None or last is None else f"{text} ({span_text(first, last)})"
 
 
 def _backfilled(event: q.Backfilled) -> str:
-    rest = "complete" if event.is_complete else f"{event.remaining or 'some'} still missing"
-    return f"{event.count:,} fetched, {rest}"
+    if event.is_complete:
+        rest = "complete"
+    else:
+        rest = "some still missing" if event.remaining is None else f"{event.remaining:,} still missing"
+    return f"{counted(event.count, 'trade')} fetched, {rest}"
 
 
 def _stale(event: q.Stale) -> str:
-    action = {q.StaleAction.NONE: "", q.StaleAction.RESUBSCRIBE: ", subscribing again"}
-    return f"nothing for {seconds_text(event.threshold)}{action.get(event.action, ', reconnecting')}"
+    length = seconds_text(event.threshold)
+    if event.action is q.StaleAction.NONE:
+        return f"waits {length}, the exchange asked for fewer requests"
+    doing = "subscribing again" if event.action is q.StaleAction.RESUBSCRIBE else "reconnecting"
+    return f"nothing for {length}, {doing}"
 
 
 def _reconnected(event: q.Reconnected) -> str:
     return (
         f"{event.host} after {seconds_text(event.ts_down)} ({event.reason}), attempt {event.attempt}, "
-        f"{event.subscriptions} subscriptions"
+        f"{counted(event.subscriptions, 'subscription')}"
     )
 
 
@@ -205,7 +248,10 @@ _SAYINGS: dict[type, tuple[str, Callable[[Any], str]]] = {
     q.Stale: ("STALE", _stale),
     q.Recovered: ("RECOVER", lambda event: f"flows again after {seconds_text(event.ts_down)}"),
     q.Reconnected: ("RECONNECT", _reconnected),
-    q.Dropped: ("DROPPED", lambda event: f"{event.count:,} events did not reach {event.sink} ({event.policy})"),
+    q.Dropped: (
+        "DROPPED",
+        lambda event: f"{counted(event.count, 'event')} did not reach {event.sink} ({event.policy})",
+    ),
     q.Subscribed: ("BEGIN", lambda _: "coverage begins"),
     q.Unsubscribed: ("END", lambda event: f"coverage ends: {event.reason}"),
     q.Watermark: ("MARK", lambda event: f"complete up to {_clock(event.ts_until)}"),
@@ -263,4 +309,4 @@ class Columns:
 def _side(event: Event) -> Side | None:
     if isinstance(event, Trade):
         return event.taker_side
-    return event.side if isinstance(event, Liquidation) else None
+    return event.side if isinstance(event, Liquidation | OrderUpdate | Fill) else None

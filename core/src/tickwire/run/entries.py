@@ -12,11 +12,15 @@ from tickwire.feed.selectors import is_glob
 from tickwire.model.channels import ChannelRequest
 from tickwire.model.errors import ConfigError
 from tickwire.run.durations import Duration
+from tickwire.run.process_settings import ProcessStep
 from tickwire.run.proxies import Proxy
 from tickwire.run.secrets import Secret
 from tickwire.run.settings import (
+    DEFAULT_BATCH,
     DEFAULT_CHANNELS,
+    DEFAULT_PAUSE_LIMIT,
     DEFAULT_QUEUE,
+    DEFAULT_SPILL_LIMIT,
     EndpointsConfig,
     InstrumentsConfig,
     LogConfig,
@@ -26,6 +30,9 @@ from tickwire.run.settings import (
 )
 
 __all__ = ["Document", "ExchangeEntry", "RecoveryEntry", "ServeEntry", "SinkEntry"]
+
+_HOLD = Duration(15.0)
+_RESUME = Duration(86_400.0)
 
 
 @attrs.frozen
@@ -37,14 +44,14 @@ class ExchangeEntry:
         exchange: The exchange's id; the entry's name by default.
         plugin: Pins the plugin by name.
         class_: Pins the plugin that declares this feed class.
-        channels: What to subscribe to.
+        channels: What to subscribe to; trades by default.
         options: The plugin's own settings.
         credentials: Secrets by name.
         endpoints: Hosts to use instead of the exchange's own.
         extensions: Extension plugins by name, each with its options.
         rest: For plugins that poll.
         websocket: How sockets are opened.
-        connections: How many connections carry the same; more than one is not built yet.
+        connections: How many connections carry the same: one, and hot stand-bys; at most 4.
         proxy: URL of a proxy that all traffic goes through, or ``env`` for what the environment says.
         tls: Whom to trust.
         numbers: What prices and sizes are.
@@ -92,28 +99,38 @@ class SinkEntry:
         channels: Which events it gets; all by default.
         queue: How many events may wait for it.
         when_full: What happens when more wait.
+        batch: How many events it is given at once, at most.
+        linger: How long a batch waits for more events after its first; not at all by default.
+        spill_limit: For `when_full: spill`, how many bytes may be on disk.
+        pause_limit: For `when_full: block`, how long the sockets wait before they are closed.
+        process: Steps that its events go through first, one after the other.
     """
 
     type: str
     channels: tuple[ChannelRequest, ...] | None = None
     queue: int = DEFAULT_QUEUE
     when_full: str = "drop_oldest"
+    batch: int = DEFAULT_BATCH
+    linger: Duration | None = None
+    spill_limit: int = DEFAULT_SPILL_LIMIT
+    pause_limit: Duration = DEFAULT_PAUSE_LIMIT
     options: Mapping[str, object] = attrs.field(factory=dict)
+    process: tuple[ProcessStep, ...] = ()
 
 
 @attrs.frozen
 class RecoveryEntry:
-    """How holes in the trades are filled; not built yet.
+    """How holes in the trades are filled.
 
     Attributes:
-        backfill: In order, late, or not at all; not built yet.
-        hold: How long live trades wait for a backfill; not built yet.
-        resume: Up to which age the hole since the last run is filled; not built yet.
+        backfill: In order (live trades of that instrument wait for what is missing), late, or not at all.
+        hold: How long live trades wait at most.
+        resume: Up to which age the hole since the last run is filled.
     """
 
-    backfill: Literal["in_order", "late", "off"] | None = None
-    hold: Duration | None = None
-    resume: Duration | None = None
+    backfill: Literal["in_order", "late", "off"] = "in_order"
+    hold: Duration = _HOLD
+    resume: Duration = _RESUME
 
 
 @attrs.frozen
@@ -142,7 +159,7 @@ class Document:
         state: Directory for lists of instruments; where the system keeps such things by default.
         instruments: How the lists of instruments are followed.
         log: What is logged, and how.
-        recovery: How holes in the trades are filled; not built yet.
+        recovery: How holes in the trades are filled.
         serve: Health and metrics over HTTP; not built yet.
     """
 
@@ -152,7 +169,7 @@ class Document:
     state: Path | None = None
     instruments: InstrumentsConfig = attrs.field(factory=InstrumentsConfig)
     log: LogConfig | None = None
-    recovery: RecoveryEntry | None = None
+    recovery: RecoveryEntry = attrs.field(factory=RecoveryEntry)
     serve: ServeEntry | None = None
 
     def __attrs_post_init__(self) -> None:

@@ -11,15 +11,19 @@ from typing import Any, Generic, Self, TypeVar, overload
 
 from tickwire.feed.backoff import BackoffPolicy
 from tickwire.feed.buffer import EventBuffer
-from tickwire.feed.channels import check_channels
+from tickwire.feed.channels import check_channels, check_credentials
 from tickwire.feed.limits import Limits, shared_limits
 from tickwire.feed.listing import ListingSettings
+from tickwire.feed.marks import Marks, NoMarks
 from tickwire.feed.requests import Requests
 from tickwire.feed.session import FeedSession
-from tickwire.feed.settings import FeedSettings
+from tickwire.feed.settings import FeedSettings, RecoverySettings
+from tickwire.feed.silence import SilenceSettings
+from tickwire.feed.skew import ExchangeClock
 from tickwire.feed.streams import SubscriptionStatus
+from tickwire.model.account import AccountEvent
 from tickwire.model.book import L2Book
-from tickwire.model.channels import Subscription
+from tickwire.model.channels import ChannelRequest, Subscription
 from tickwire.model.clock import Clock, SystemClock
 from tickwire.model.errors import TickwireError
 from tickwire.model.events import MarketEvent
@@ -33,6 +37,7 @@ from tickwire.plugin.protocols import Credentials, Network
 from tickwire.plugin.registry import Registry
 from tickwire.run.arguments import (
     ChannelLike,
+    connections_of,
     credentials_of,
     event_class,
     network_of,
@@ -41,12 +46,13 @@ from tickwire.run.arguments import (
     symbols_of,
 )
 from tickwire.run.proxies import Proxy
+from tickwire.run.responsiveness import name_of, responsiveness
 
 __all__ = ["Feed", "load_instruments"]
 
 _log = logging.getLogger(__name__)
 
-E = TypeVar("E", bound=MarketEvent | QualityEvent)
+E = TypeVar("E", bound=MarketEvent | AccountEvent | QualityEvent)
 _STOP_WITHIN = 5.0
 _CALLBACK_HOLDS = 65_536
 
@@ -61,6 +67,7 @@ class Feed(Generic[N]):
         name: The user's name of it.
         books: L2 books by symbol, at the newest event; each answers ``None`` while it is not in sync.
         metrics: Figures.
+        calling: The callback that is running.
     """
 
     def __init__(
@@ -82,9 +89,14 @@ class Feed(Generic[N]):
         compress: bool = False,
         numbers: type[N] = float,  # type: ignore[assignment]
         listing: ListingSettings | None = None,
+        recovery: RecoverySettings | None = None,
+        marks: Marks | None = None,
+        silence: SilenceSettings | None = None,
+        connections: int = 1,
         path: str = "",
         buffer: int = 65_536,
         when_full: str = "drop_oldest",
+        pause_limit: float = 20.0,
         backoff: BackoffPolicy | None = None,
         registry: Registry | None = None,
         clock: Clock | None = None,
@@ -110,16 +122,23 @@ class Feed(Generic[N]):
             numbers: Of prices and sizes: ``float``, exact up to 15 digits and announced (``Inexact``) beyond, or
                 ``Decimal``, exact always and two to three times slower.
             listing: How to follow the exchange's list; it is read once by default.
+            recovery: Whether and how holes in the trades are filled; by default in order, where the exchange gives
+                history.
+            marks: How far the last run came; by default every feed begins anew.
+            silence: When the watchdog looks into silence; by default above 30 s.
+            connections: How many connections carry the same; with 2 one is a hot stand-by. At most 4.
             path: Where its settings stand in a configuration, for messages.
             buffer: Events the iterator may lag behind; 0: the feed is never iterated.
             when_full: ``drop_oldest``: forget and announce (``Dropped``); ``block``: stop reading the sockets.
+            pause_limit: Seconds that ``block`` keeps the sockets from being read; then they are closed, which is a
+                ``Gap``, and opened again once there is room.
             backoff: Between attempts to connect.
             registry: Where the plugins are; found by entry points by default.
             clock: The machine's by default.
             limits: What is left of the exchanges' budgets; by default shared by all feeds of the process.
 
         Raises:
-            ConfigError: Unknown exchange, channel, option or credential.
+            ConfigError: Unknown exchange, channel, option or credential, or no credentials where a login is needed.
             PluginError: The plugin is missing or faulty.
         """
         self.name = name or exchange
@@ -131,12 +150,24 @@ class Feed(Generic[N]):
         info = selection.claim.info
         requests = requests_of(channels)
         check_channels(info, requests)
+        if not credentials:
+            check_credentials(info, requests, path)
         self._network = network_of(
             info, rest, websocket, proxy=proxy, tls_ca_file=tls_ca_file, engine=engine, compress=compress, path=path
         )
         self._settings = FeedSettings(
-            self.name, symbols_of(symbols), requests, backoff or BackoffPolicy(), listing or ListingSettings()
+            self.name,
+            symbols_of(symbols),
+            requests,
+            backoff or BackoffPolicy(),
+            listing or ListingSettings(),
+            recovery or RecoverySettings(),
+            marks or NoMarks(),
+            silence or SilenceSettings(),
+            connections_of(connections),
+            pause_limit,
         )
+        self._exchange_clock = ExchangeClock(info.id, self._clock)
         self._wiring = assemble(
             registry,
             selection,
@@ -147,6 +178,7 @@ class Feed(Generic[N]):
             instruments=Instruments(),
             numbers=numbers,
             extensions=extensions or {},
+            exchange_clock=self._exchange_clock,
         )
         self._capacity = buffer
         self._when_full = when_full
@@ -156,6 +188,7 @@ class Feed(Generic[N]):
         self._by_type: dict[type, tuple[Counter, tuple[Callable[[Any], object], ...]]] = {}
         self._async_tasks: list[tuple[EventBuffer[Event], asyncio.Task[None]]] = []
         self._pressing = 0
+        self.calling: Callable[[Any], object] | None = None
         self._session: FeedSession | None = None
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
@@ -170,9 +203,11 @@ class Feed(Generic[N]):
                 "iterator", self._capacity, self._when_full, self._clock, lambda event: event, self._press
             )
         self._session = FeedSession(
-            self._wiring, self._network, self._settings, self._clock, self._emit, self.metrics, self._limits
-        )
+            self._wiring, self._network, self._settings, self._clock, self._emit, self.metrics, self._limits,
+            self._exchange_clock,
+        )  # fmt: skip
         self._start_async_callbacks()
+        self._callbacks.insert(0, (QualityEvent, self._session.watch.figures.follow))
         self._task = asyncio.create_task(self._main(self._session), name=f"feed {self.name}")
         return self
 
@@ -185,7 +220,8 @@ class Feed(Generic[N]):
 
     async def _main(self, session: FeedSession) -> None:
         try:
-            await session.run()
+            with responsiveness(self, self._wiring.info.id, [handle for _, handle in self._callbacks]):
+                await session.run()
         except asyncio.CancelledError:
             raise
         except BaseExceptionGroup as group:
@@ -261,7 +297,7 @@ class Feed(Generic[N]):
         started: list[tuple[Any, Callable[[Any], object]]] = []
         for kind, handle in self._callbacks:
             if inspect.iscoroutinefunction(handle):
-                name = getattr(handle, "__qualname__", repr(handle))
+                name = name_of(handle)
                 buffer: EventBuffer[Event] = EventBuffer(
                     f"callback {name}",
                     self._capacity or _CALLBACK_HOLDS,
@@ -276,6 +312,11 @@ class Feed(Generic[N]):
             else:
                 started.append((kind, handle))
         self._callbacks = started
+
+    @property
+    def emitted(self) -> int:
+        """How many events were emitted so far; safe from any thread."""
+        return sum(counter.value for counter, _ in tuple(self._by_type.values()))
 
     async def _serve(self, buffer: EventBuffer[Event], kind: Any, handle: Callable[[Event], Any]) -> None:
         batch: list[Event]
@@ -298,10 +339,12 @@ class Feed(Generic[N]):
             counter, callbacks = self._taken_by(type(event))
         counter.value += 1
         for handle in callbacks:
+            self.calling = handle
             try:
                 handle(event)
             except Exception:  # one user callback must not end the feed
                 self._callback_failed(handle)
+            self.calling = None
         if self._buffer is not None:
             self._buffer.put(event)
 
@@ -312,7 +355,7 @@ class Feed(Generic[N]):
         return counter, callbacks
 
     def _callback_failed(self, handle: Callable[[Any], object]) -> None:
-        name = getattr(handle, "__qualname__", repr(handle))
+        name = name_of(handle)
         counter = self.metrics.counter("callback_errors_total", callback=name)
         counter.add()
         if counter.value == 1:
@@ -376,7 +419,7 @@ class Feed(Generic[N]):
 
     def requests(self) -> Requests:
         """Make what REST conversations outside the feed's own life go through; the budgets are the same."""
-        return Requests(self._wiring, self._network, self._limits, self._clock)
+        return Requests(self._wiring, self._network, self._limits, self._clock, exchange_clock=self._exchange_clock)
 
     def status(self) -> Mapping[Subscription, SubscriptionStatus]:
         """Sum up every subscription."""
@@ -389,8 +432,7 @@ class Feed(Generic[N]):
             ConfigError: Unknown symbol or channel; nothing was added.
             TickwireError: The feed is not running.
         """
-        requests = requests_of(channels)
-        check_channels(self._wiring.info, requests)
+        requests = self._offered(channels)
         session = await self._running()
         session.subscribe(symbols_of(symbols), requests)
 
@@ -409,7 +451,7 @@ class Feed(Generic[N]):
         Raises:
             ConfigError: Unknown symbol or channel.
         """
-        check_channels(self._wiring.info, requests_of(channels))
+        self._offered(channels)
         if self._session is not None and self._session.is_ready.is_set():
             self._session.resolve(symbols_of(symbols))
 
@@ -420,11 +462,17 @@ class Feed(Generic[N]):
             ConfigError: Unknown symbol or channel; nothing was changed.
             TickwireError: The feed is not running.
         """
-        requests = requests_of(channels)
-        check_channels(self._wiring.info, requests)
+        requests = self._offered(channels)
         if self._session is None or self._task is None or self._task.done():
             raise TickwireError(f"feed {self.name!r} is not running", hint="ask inside 'async with'")
         self._session.want(symbols_of(symbols), requests)
+
+    def _offered(self, channels: Sequence[ChannelLike]) -> tuple[ChannelRequest, ...]:
+        requests = requests_of(channels)
+        check_channels(self._wiring.info, requests)
+        if self._wiring.signer is None:
+            check_credentials(self._wiring.info, requests, self._network.path)
+        return requests
 
     async def ready(self) -> None:
         """Wait until the instruments are loaded and what was wanted at first is subscribed to.

@@ -36,12 +36,14 @@ class ConnectionPlan:
         socket: Which.
         streams: Streams over all of them; one may feed two channels.
         connections: How many.
+        times: How many carry the same as each, itself included.
         most: What one may carry; ``None``: no limit is known.
     """
 
     socket: str
     streams: int
     connections: int
+    times: int
     most: int | None
 
 
@@ -113,7 +115,7 @@ def plan_feed(
         for symbol in selected.symbols
         for request in entry.channels
     ]
-    connections = _connections(wiring, subscriptions)
+    connections = _connections(wiring, subscriptions, entry.connections)
     books = [one for one in subscriptions if one.channel is Channel.L2_BOOK]
     is_rest = wiring.info.book is not None and wiring.info.book.start is BookStart.REST
     snapshots = books if is_rest else []
@@ -162,7 +164,7 @@ def _notes(
     return notes
 
 
-def _connections(wiring: Wiring, subscriptions: Sequence[Subscription]) -> list[ConnectionPlan]:
+def _connections(wiring: Wiring, subscriptions: Sequence[Subscription], times: int) -> list[ConnectionPlan]:
     counts: dict[str, int] = defaultdict(int)
     channels = wiring.info.channels
     streams = {
@@ -174,7 +176,7 @@ def _connections(wiring: Wiring, subscriptions: Sequence[Subscription]) -> list[
     for socket, count in counts.items():
         declared = wiring.info.sockets.get(socket)
         most = declared.max_streams if declared is not None else None
-        plans.append(ConnectionPlan(socket, count, math.ceil(count / most) if most else 1, most))
+        plans.append(ConnectionPlan(socket, count, math.ceil(count / most) if most else 1, times, most))
     return plans
 
 

@@ -10,6 +10,7 @@ import attrs
 import msgspec
 
 from tickwire.model.clock import Nanos
+from tickwire.model.counting import counted
 from tickwire.model.quality import Backfilled, Event, Gap, Repair, Resynced
 from tickwire.run.console import seconds_text
 
@@ -18,11 +19,22 @@ __all__ = ["RunReport", "SinkFailure", "Tally"]
 
 @attrs.frozen
 class SinkFailure:
-    """What went wrong in one sink: how many batches, at most how many events, and the first error."""
+    """What went wrong in one sink.
 
-    batches: int
-    events: int
+    Attributes:
+        times: How often.
+        lost: Events that it refused, or that it had not taken when the run ended; what passed was tried again.
+        first: The first error.
+    """
+
+    times: int
+    lost: int
     first: str
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        what = f"{counted(self.lost, 'event')} not written" if self.lost else "tried again, and nothing was lost by it"
+        return f"{self.first} ({counted(self.times, 'time')}; {what})"
 
 
 @attrs.frozen
@@ -37,9 +49,11 @@ class RunReport:
         repaired: Gaps that ended in a resync or a complete backfill.
         ended: Gaps that ended without: what was missing stays missing.
         harmless: Gaps in which nothing was lost, as the ids prove.
-        longest: ns of the longest repair.
+        longest: ns of the longest repair of a book.
+        fetched: Trades that came from history.
         dropped: Events that a full queue forgot or that were not written in time, by sink; only sinks with some.
         failures: What went wrong in sinks, by name; only sinks with some.
+        spilled: Bytes on disk that a sink still has to get, by sink; only sinks with some.
     """
 
     run_id: str
@@ -50,19 +64,26 @@ class RunReport:
     ended: int = 0
     harmless: int = 0
     longest: Nanos = 0
+    fetched: int = 0
     dropped: Mapping[str, int] = attrs.field(factory=dict)
     failures: Mapping[str, SinkFailure] = attrs.field(factory=dict)
+    spilled: Mapping[str, int] = attrs.field(factory=dict)
 
     @property
     def open(self) -> int:
         """Gaps that were still open at the end."""
         return self.gaps - self.repaired - self.ended - self.harmless
 
+    @property
+    def has_lost(self) -> bool:
+        """Whether a sink failed so that events are missing in it."""
+        return any(failure.lost for failure in self.failures.values())
+
     def __str__(self) -> str:
         return " · ".join([f"{self.seconds:.1f} s", *self._counts(), *self._gap_counts(), *self._losses()])
 
     def _counts(self) -> list[str]:
-        return [_counted(self.events[type], _NOUNS[type]) for type in _NOUNS if self.events.get(type)] or ["no events"]
+        return [counted(self.events[type], _NOUNS[type]) for type in _NOUNS if self.events.get(type)] or ["no events"]
 
     def _gap_counts(self) -> list[str]:
         if not self.gaps:
@@ -70,16 +91,20 @@ class RunReport:
         counts = []
         if self.repaired:
             longest = "longest " if self.repaired > 1 else ""
-            counts.append(f"{_counted(self.repaired, 'gap')} repaired ({longest}{seconds_text(self.longest)})")
+            took = f" ({longest}{seconds_text(self.longest)})" if self.longest else ""
+            counts.append(f"{counted(self.repaired, 'gap')} repaired{took}")
+        if self.fetched:
+            counts.append(f"{counted(self.fetched, 'trade')} filled in")
         if self.ended:
-            counts.append(f"{_counted(self.ended, 'gap')} not filled")
+            counts.append(f"{counted(self.ended, 'gap')} not filled")
         if self.harmless:
-            counts.append(f"{_counted(self.harmless, 'gap')} without loss")
+            counts.append(f"{counted(self.harmless, 'gap')} without loss")
         return [*counts, f"{self.open} open"]
 
     def _losses(self) -> list[str]:
         losses = [f"{count:,} dropped by {sink}" for sink, count in self.dropped.items()]
-        losses += [f"{sink} failed {_counted(one.batches, 'time')}" for sink, one in self.failures.items()]
+        losses += [f"{size:,} bytes wait on disk for {sink}" for sink, size in self.spilled.items()]
+        losses += [f"{sink} failed {counted(one.times, 'time')}" for sink, one in self.failures.items()]
         return losses or ["nothing dropped"]
 
 
@@ -94,12 +119,12 @@ _NOUNS = {
     "funding": "funding rate",
     "open_interest": "open interest figure",
     "liquidation": "liquidation",
+    "order_update": "order update",
+    "fill": "fill",
+    "balance": "balance",
+    "position": "position",
     "reconnected": "reconnect",
 }
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 class Tally:
@@ -111,6 +136,7 @@ class Tally:
         self._repaired: dict[str, Nanos] = {}
         self._ended: set[str] = set()
         self._harmless: set[str] = set()
+        self._fetched = 0
 
     def count(self, event: Event) -> None:
         """Take one event into account."""
@@ -126,6 +152,7 @@ class Tally:
         seconds: float,
         dropped: Mapping[str, int] | None = None,
         failures: Mapping[str, SinkFailure] | None = None,
+        spilled: Mapping[str, int] | None = None,
     ) -> RunReport:
         """Give the numbers so far."""
         events = {str(kind.__struct_config__.tag): count for kind, count in self._kinds.items()}
@@ -138,8 +165,10 @@ class Tally:
             len(self._ended),
             len(self._harmless),
             max(self._repaired.values(), default=0),
+            self._fetched,
             dropped or {},
             failures or {},
+            spilled or {},
         )
 
     def _gap(self, gap: Gap) -> None:
@@ -156,6 +185,7 @@ class Tally:
             self._repair(event.gap_id, event.ts_down)
 
     def _backfilled(self, event: Backfilled) -> None:
+        self._fetched += event.count
         if event.is_complete:
             self._repair(event.gap_id, 0)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 
@@ -15,17 +18,24 @@ from tickwire.model.channels import Channel
 from tickwire.model.clock import Clock, SystemClock
 from tickwire.model.errors import TickwireError, UnknownInstrumentError
 from tickwire.model.events import BookSnapshot
-from tickwire.model.quality import Event
+from tickwire.model.quality import Event, QualityEvent, Subscribed, Watermark
 from tickwire.model.stored import KeyMaker, Record
 from tickwire.plugin.registry import Registry
 from tickwire.run.assembling import make_feed, make_sink, placed, placed_symbol, refuse_shared_files
 from tickwire.run.changes import Changes, changes_between
 from tickwire.run.delivery import Delivery
+from tickwire.run.draining import Draining, ended, open_all
 from tickwire.run.feed import Feed
 from tickwire.run.known_lists import KnownLists
+from tickwire.run.ledger import RunLedger
+from tickwire.run.listed import ListTeller
+from tickwire.run.marks import RunMarks
+from tickwire.run.processing import Processing
 from tickwire.run.report import RunReport, SinkFailure, Tally
 from tickwire.run.run_id import new_run_id
 from tickwire.run.settings import Config, ExchangeConfig, SinkConfig
+from tickwire.run.spill_files import spill_folder
+from tickwire.run.surroundings import Surroundings
 from tickwire.run.sync_progress import SyncProgress
 
 __all__ = ["Runner"]
@@ -36,6 +46,8 @@ _FEEDS_STOP_WITHIN = 1.0
 # a person who pressed Ctrl-C waits two seconds at most; the end of a planned run may take its time
 _DRAIN_WITHIN = 0.5
 _DRAIN_CALMLY_WITHIN = 30.0
+# a sink that a reload takes away, and that is not there, is not waited for as long as at the end
+_LEAVE_WITHIN = 5.0
 _BLOCKED_FEED_HOLDS = 1000
 _CONSOLE = SinkConfig("console", "console")
 
@@ -49,15 +61,6 @@ class _Running:
     task: asyncio.Task[None] | None = None
     is_leaving: bool = False
     is_late: bool = False
-
-
-@attrs.define(eq=False)
-class _Draining:
-    """A sink's delivery and the task that writes."""
-
-    entry: SinkConfig
-    delivery: Delivery
-    task: asyncio.Task[None] | None = None
 
 
 class Runner:
@@ -76,6 +79,7 @@ class Runner:
         clock: Clock | None = None,
         say: Callable[[str], None] = logger.info,
         state: Path | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         """Check everything and make feeds and sinks, so that a wrong config never starts half a run; no I/O.
 
@@ -84,13 +88,16 @@ class Runner:
             registry: The plugins; those installed by default.
             clock: The machine's by default.
             say: Told what a person should know of the run's progress.
-            state: Where lists of instruments are kept, unless the config says where; ``None``: nowhere.
+            state: Where lists of instruments and what is spilled are kept, unless the config says where; ``None``:
+                nowhere.
+            surroundings: Of the feeds of a run that is recorded or replayed.
 
         Raises:
             ConfigError: Naming the place.
             PluginError: A plugin is missing or faulty.
         """
-        self.run_id = new_run_id()
+        self.run_id = new_run_id() if surroundings is None else surroundings.run_id
+        self._surroundings = surroundings
         self.config = config
         self._registry = registry or Registry.discover()
         self._clock: Clock = clock or SystemClock()
@@ -106,11 +113,15 @@ class Runner:
         self._started = self._clock.monotonic()
         self._sync = SyncProgress(self._clock, say)
         self._lists = KnownLists(config.state or state, self._clock)
+        self._teller = ListTeller(self._clock, lambda: [one.delivery.sink for one in self._sinks])
+        self._marks = RunMarks(config.state or state, config, self._clock)
+        self._ledger = RunLedger(config.state or state, config, self.run_id, self._clock)
         self._tasks: asyncio.TaskGroup | None = None
         self._reloading = asyncio.Lock()
+        self._spill = spill_folder(config.state or state, config)
         self._is_blocking = any(sink.when_full == "block" for sink in config.sinks)
         self._sinks = [self._draining(entry) for entry in config.sinks or (_CONSOLE,)]
-        self._past_sinks: list[_Draining] = []
+        self._past_sinks: list[Draining] = []
         self._puts = self._routes()
         refuse_shared_files(config, [(one.entry, one.delivery.sink) for one in self._sinks])
         self._running = [self._made(config, entry) for entry in config.exchanges]
@@ -120,35 +131,48 @@ class Runner:
         """One per exchange entry, in the same order."""
         return [one.feed for one in self._running]
 
-    def _draining(self, entry: SinkConfig, config: Config | None = None) -> _Draining:
-        sink = make_sink(config or self.config, entry, self._registry)
-        return _Draining(entry, Delivery(entry, sink, self._clock, self._hand_over, self._press, self._over.set))
+    def _draining(self, entry: SinkConfig, config: Config | None = None) -> Draining:
+        config = config or self.config
+        sink = make_sink(config, entry, self._registry)
+        with placed(config, entry.path):
+            delivery = Delivery(
+                entry, sink, self._clock, self._hand_over, self._press, self._over.set,
+                state=None if self._spill is None else self._spill / quote(entry.name, safe=""),
+            )  # fmt: skip
+            processing = Processing(entry, delivery.put) if entry.process else None
+        return Draining(entry, delivery, processing)
 
     def _routes(self) -> dict[Channel, tuple[Callable[[Record], None], ...]]:
-        deliveries = [one.delivery for one in self._sinks]
-        return {
-            channel: tuple(delivery.put for delivery in deliveries if delivery.takes(channel)) for channel in Channel
-        }
+        return {channel: tuple(one.put for one in self._sinks if one.takes(channel)) for channel in Channel}
 
     def _made(self, config: Config, entry: ExchangeConfig) -> _Running:
+        listing = self._teller.settings(entry.exchange, self._lists.settings(config, entry, self._registry))
+        marks = self._marks.of(entry, Decimal if entry.numbers == "decimal" else float)
+        around = self._surroundings
         feed = make_feed(
             config,
             entry,
             self._registry,
-            self._clock,
+            self._clock if around is None else around.clock,
             buffer=_BLOCKED_FEED_HOLDS if self._is_blocking else 0,
-            listing=self._lists.settings(config, entry, self._registry),
+            listing=listing if around is None else around.listing(entry, listing),
+            marks=marks if around is None else around.marks(entry, marks),
+            pause_limit=min((sink.pause_limit for sink in config.sinks if sink.when_full == "block"), default=20.0),
+            limits=None if around is None else around.limits,
         )
         if not self._is_blocking:
             feed.on(Event, self._hand_over)
         return _Running(entry, feed)
 
-    async def run(self, stop: asyncio.Event | None = None, duration: float | None = None) -> RunReport:
+    async def run(
+        self, stop: asyncio.Event | None = None, duration: float | None = None, until: asyncio.Event | None = None
+    ) -> RunReport:
         """Run until told to stop, until the duration is over, or until a feed ends for good.
 
         Args:
             stop: Set it to end the run.
             duration: Seconds; ``None``: without end.
+            until: Ends the run as the end of its duration does: without haste.
 
         Returns:
             What was done.
@@ -160,7 +184,7 @@ class Runner:
         stop = stop or asyncio.Event()
         if not self.config.sinks:
             self._say("no sinks are configured: events go to the console")
-        await _open_all(self._sinks)
+        await open_all(self._sinks)
         self._started = self._clock.monotonic()
         self._sync.begin(feed.name for feed in self.feeds)
         async with asyncio.TaskGroup() as self._tasks:
@@ -169,8 +193,11 @@ class Runner:
             for running in self._running:
                 self._start(running)
             waiters = [self._tasks.create_task(self._end_when(stop.wait()))]
+            keepers = [self._tasks.create_task(kept.run(self._safe)) for kept in (self._marks, self._ledger)]
             if duration is not None:
                 waiters.append(self._tasks.create_task(self._end_when(self._clock.sleep(duration))))
+            if until is not None:
+                waiters.append(self._tasks.create_task(self._end_when(until.wait())))
             try:
                 await self._over.wait()
             finally:
@@ -179,6 +206,10 @@ class Runner:
             async with self._reloading:
                 await self._stop_feeds(self._running)
             await self._drain(_DRAIN_WITHIN if stop.is_set() else _DRAIN_CALMLY_WITHIN)
+            for keeper in keepers:
+                keeper.cancel()
+        await self._marks.close(self._safe())
+        await self._ledger.close(self._safe())
         await self._lists.close()
         for error in self._errors[1:]:
             logger.error("%s", error)
@@ -190,12 +221,16 @@ class Runner:
         """Tell what was done so far."""
         dropped: dict[str, int] = {}
         failures: dict[str, SinkFailure] = {}
+        spilled: dict[str, int] = {}
         for delivery in [one.delivery for one in (*self._past_sinks, *self._sinks)]:
             if delivery.dropped:
                 dropped[delivery.name] = dropped.get(delivery.name, 0) + delivery.dropped
             if delivery.failure:
-                failures[delivery.name] = delivery.failure
-        return self._tally.report(self.run_id, self._clock.monotonic() - self._started, dropped, failures)
+                lost = delivery.failure.lost + delivery.unwritten
+                failures[delivery.name] = attrs.evolve(delivery.failure, lost=lost)
+            if delivery.spilled:
+                spilled[delivery.name] = delivery.spilled
+        return self._tally.report(self.run_id, self._clock.monotonic() - self._started, dropped, failures, spilled)
 
     # a changed configuration
     async def reload(self, config: Config) -> Changes:
@@ -223,11 +258,12 @@ class Runner:
             refuse_shared_files(config, [(one.entry, one.delivery.sink) for one in after])
             for entry in changes.resubscribed:
                 self._check(config, entry, kept[entry.name].feed)
-            await _open_all(opened)
+            await open_all(opened)
 
             # from here on nothing is refused any more
             self.config = config
             await self._exchange_sinks(after, replaced, opened)
+            self._teller.greet(one.delivery.sink for one in (*changed, *opened))
             for running in fresh:
                 await self._stop_feed(kept.get(running.entry.name))
             for name in changes.removed:
@@ -268,20 +304,20 @@ class Runner:
         return []
 
     async def _exchange_sinks(
-        self, after: Sequence[_Draining], replaced: dict[str, _Draining], opened: Iterable[_Draining]
+        self, after: Sequence[Draining], replaced: dict[str, Draining], opened: Iterable[Draining]
     ) -> None:
         leaving = [one for one in self._sinks if one not in after]
         self._past_sinks += leaving
         self._sinks = list(after)
         self._puts = self._routes()
         for one in leaving:
-            one.delivery.finish()
+            one.finish()
             self._press(one.entry.name, False)
         for one in opened:
             self._write(one)
         for one in leaving:
             if one.task is not None:
-                await asyncio.wait([one.task])  # its successor may write into the same file
+                await ended([one.task], _LEAVE_WITHIN)  # its successor may write into the same file
             successor = replaced.get(one.entry.name)
             if successor is not None:
                 try:
@@ -306,9 +342,23 @@ class Runner:
         self._tally.count(event)
         for put in self._puts[channel_of(event)]:
             put(record)
-        if not self._sync.is_over and isinstance(event, BookSnapshot):
+        if isinstance(event, QualityEvent):
+            self._ledger.passed(record)
+            if isinstance(event, Watermark | Subscribed):
+                self._marks.passed(event, ordinal)
+        elif not self._sync.is_over and isinstance(event, BookSnapshot):
             self._sync.snapshot(event)
         return record
+
+    @property
+    def backlog(self) -> int:
+        """How many records came since the oldest that a sink still has to write."""
+        return self._ordinal - self._safe()
+
+    def _safe(self) -> int:
+        # what was forgotten by a full queue, or given up, was announced
+        waiting = [oldest for one in (*self._past_sinks, *self._sinks) if (oldest := one.delivery.oldest) is not None]
+        return min(waiting) - 1 if waiting else self._ordinal
 
     def _press(self, sink: str, is_full: bool) -> None:
         (self._pressed.add if is_full else self._pressed.discard)(sink)
@@ -318,7 +368,7 @@ class Runner:
             self._has_room.set()
 
     # the life
-    def _write(self, sink: _Draining) -> None:
+    def _write(self, sink: Draining) -> None:
         assert self._tasks is not None
         sink.task = self._tasks.create_task(sink.delivery.run(), name=sink.entry.name)
 
@@ -379,28 +429,26 @@ class Runner:
         ends += [one.task for one in stopped if one.task is not None]
         if not ends:
             return
-        _, late = await asyncio.wait(ends, timeout=_FEEDS_STOP_WITHIN)
+        await self._ended_in_time(ends)
+        late = [task for task in ends if not task.done()]
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=_FEEDS_STOP_WITHIN)
 
+    async def _ended_in_time(self, ends: Sequence[asyncio.Future[Any]]) -> None:
+        if self._surroundings is None:
+            await asyncio.wait(ends, timeout=_FEEDS_STOP_WITHIN)
+            return
+        # by the feeds' own time: a replay cuts off what the recorded run cut off
+        with suppress(TimeoutError):
+            async with self._surroundings.clock.timeout(_FEEDS_STOP_WITHIN):
+                await asyncio.wait(ends)
+
     async def _drain(self, within: float) -> None:
         for sink in self._sinks:
-            sink.delivery.finish()
+            sink.delivery.announce()  # while all sinks still take it
+        for sink in self._sinks:
+            sink.finish()
         writers = [one.task for one in (*self._past_sinks, *self._sinks) if one.task is not None]
-        _, late = await asyncio.wait(writers, timeout=within)
-        for task in late:
-            task.cancel()
-
-
-async def _open_all(sinks: Sequence[_Draining]) -> None:
-    opened: list[Delivery] = []
-    try:
-        for sink in sinks:
-            await sink.delivery.open()
-            opened.append(sink.delivery)
-    except TickwireError:
-        for delivery in opened:
-            await delivery.close()
-        raise
+        await ended(writers, within)

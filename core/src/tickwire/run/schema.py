@@ -59,7 +59,8 @@ def _sink(sinks: Iterable[SinkInfo]) -> Schema:
     schema = _record(SinkEntry)
     own = schema["properties"]
     del own["options"]
-    own["queue"] |= _or_reference({"type": "integer", "minimum": 1})
+    for name in ("queue", "batch", "spill_limit"):
+        own[name] |= _or_reference({"type": "integer", "minimum": 1})
     del own["when_full"]["type"]
     own["when_full"] |= _or_reference({"enum": list(WHEN_FULL)})
     schema["additionalProperties"] = True

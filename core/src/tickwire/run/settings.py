@@ -8,9 +8,11 @@ from typing import Literal
 
 import attrs
 
+from tickwire.feed.settings import RecoverySettings
 from tickwire.model.channels import Channel, ChannelRequest
 from tickwire.model.errors import ConfigError
 from tickwire.run.durations import Duration
+from tickwire.run.process_settings import ProcessStep
 from tickwire.run.proxies import Proxy
 from tickwire.run.scalars import shown
 from tickwire.run.secrets import ConfigCredentials
@@ -22,7 +24,10 @@ __all__ = [
 
 DEFAULT_CHANNELS = (ChannelRequest(Channel.TRADES),)
 DEFAULT_QUEUE = 65_536
-WHEN_FULL = ("drop_oldest", "block")
+DEFAULT_BATCH = 1000
+DEFAULT_SPILL_LIMIT = 10 * 2**30
+DEFAULT_PAUSE_LIMIT = Duration(20.0)
+WHEN_FULL = ("drop_oldest", "block", "conflate", "spill")
 _REFRESH = Duration(900.0)
 _KEEP = Duration(7 * 86_400.0)
 
@@ -149,6 +154,7 @@ class ExchangeConfig:
         extensions: Options of extension plugins by name, in order.
         rest: For plugins that poll.
         websocket: How sockets are opened.
+        connections: How many connections carry the same.
         proxy: Where all traffic goes through; ``None``: nothing, directly.
         tls: Whom to trust.
         numbers: What prices and sizes are.
@@ -166,6 +172,7 @@ class ExchangeConfig:
     extensions: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
     rest: RestConfig = attrs.field(factory=RestConfig)
     websocket: WebsocketConfig = attrs.field(factory=WebsocketConfig)
+    connections: int = 1
     proxy: Proxy | None = None
     tls: TlsConfig = attrs.field(factory=TlsConfig)
     numbers: Literal["float", "decimal"] = "float"
@@ -186,8 +193,13 @@ class SinkConfig:
         type: Kind of sink.
         channels: Which events it gets; ``None``: all.
         queue: Events its queue holds.
-        when_full: ``drop_oldest`` or ``block``.
+        when_full: ``drop_oldest``, ``block``, ``conflate`` or ``spill``.
         options: The sink's own settings, not yet structured.
+        batch: Events it is given at once, at most.
+        linger: Seconds that a batch waits for more.
+        spill_limit: Bytes that ``spill`` may take on disk.
+        pause_limit: Seconds that ``block`` keeps sockets from being read.
+        process: The steps that its events go through first.
     """
 
     name: str
@@ -196,6 +208,11 @@ class SinkConfig:
     queue: int = DEFAULT_QUEUE
     when_full: str = "drop_oldest"
     options: Mapping[str, object] = attrs.field(factory=dict)
+    batch: int = DEFAULT_BATCH
+    linger: float = 0.0
+    spill_limit: int = DEFAULT_SPILL_LIMIT
+    pause_limit: float = DEFAULT_PAUSE_LIMIT
+    process: tuple[ProcessStep, ...] = ()
 
     @property
     def path(self) -> str:
@@ -215,6 +232,8 @@ class Config:
         state: Where lists of instruments are kept; ``None``: where the system keeps such things.
         instruments: How the lists of instruments are followed.
         log: What is logged; ``None``: warnings, for people.
+        recovery: How holes in the trades are filled.
+        file: Where it was read; ``None``: it was not read from a file.
     """
 
     exchanges: tuple[ExchangeConfig, ...]
@@ -224,3 +243,5 @@ class Config:
     state: Path | None = None
     instruments: InstrumentsConfig = attrs.field(factory=InstrumentsConfig)
     log: LogConfig | None = None
+    recovery: RecoverySettings = attrs.field(factory=RecoverySettings)
+    file: Path | None = None

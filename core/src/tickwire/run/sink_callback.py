@@ -10,11 +10,11 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
-from tickwire.model.errors import ConfigError, TickwireError
+from tickwire.model.errors import ConfigError, RecordsRefusedError
 from tickwire.model.stored import Record
 from tickwire.run.sinks import CallbackOptions
 
-__all__ = ["CallbackSink"]
+__all__ = ["CallbackSink", "imported"]
 
 
 class CallbackSink:
@@ -27,7 +27,7 @@ class CallbackSink:
             ConfigError: There is no such module or function, or importing it fails.
         """
         self._name = options.call
-        self._function = _imported(options.call)
+        self._function = imported(options.call)
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -36,27 +36,35 @@ class CallbackSink:
         """Call the function for each record's event, in order; awaits it where it is ``async``.
 
         Raises:
-            TickwireError: It raised, for at least one; the others were called all the same.
+            RecordsRefusedError: It raised, for at least one; the others were called all the same.
         """
         errors: list[Exception] = []
-        for record in records:
+        indices: list[int] = []
+        for index, record in enumerate(records):
             try:
                 answer = self._function(record.event)
                 if inspect.isawaitable(answer):
                     await answer
             except Exception as error:  # whatever the user's function raises is the user's to read
                 errors.append(error)
+                indices.append(index)
         if errors:
             first = errors[0]
-            raise TickwireError(
-                f"{self._name} raised {type(first).__name__}: {first} ({len(errors)} of {len(records)} events)"
+            raise RecordsRefusedError(
+                f"{self._name} raised {type(first).__name__}: {first} ({len(errors)} of {len(records)} events)",
+                indices=indices,
             ) from first
 
     async def close(self) -> None:
         """Nothing to do."""
 
 
-def _imported(call: str) -> Callable[[Any], Any]:
+def imported(call: str) -> Callable[[Any], Any]:
+    """Import ``module:function``, from the working directory too.
+
+    Raises:
+        ConfigError: There is no such module or function, or importing it fails.
+    """
     module, _, function = call.partition(":")
     # a script's neighbours can be imported, those of an installed command cannot
     if os.getcwd() not in sys.path and "" not in sys.path:

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
+from tickwire.model.account import Balance, Fill, OrderUpdate, Position
 from tickwire.model.book import L2Book
 from tickwire.model.books import Books
 from tickwire.model.clock import Nanos
-from tickwire.model.errors import DataError
+from tickwire.model.errors import DataError, OutputClosedError
 from tickwire.model.events import (
     BookDelta,
     BookSnapshot,
@@ -28,13 +29,17 @@ from tickwire.model.quality import Event, QualityEvent
 from tickwire.model.stored import Record, encode_event
 from tickwire.run.console import (
     Columns,
+    balance_body,
     book_body,
     candle_body,
+    fill_body,
     funding_body,
     is_loud,
     liquidation_body,
     mark_body,
     open_interest_body,
+    order_body,
+    position_body,
     quality_body,
     quote_body,
     ticker_body,
@@ -50,6 +55,10 @@ _CANDLE_PAUSE = 10_000_000_000
 _ALWAYS: dict[type, tuple[str, Callable[[Any], tuple[str, str]]]] = {
     Trade: ("trade", trade_body),
     Liquidation: ("forced", liquidation_body),
+    OrderUpdate: ("order", order_body),
+    Fill: ("fill", fill_body),
+    Balance: ("balance", balance_body),
+    Position: ("pos", position_body),
 }
 _CHANGED: dict[type, tuple[str, Callable[[Any], tuple[str, str]]]] = {
     Quote: ("quote", quote_body),
@@ -114,7 +123,7 @@ class EventLines:
 
 
 class ConsoleSink:
-    """Prints events; a closed pipe is told by ``BrokenPipeError``, which ends the run quietly."""
+    """Prints events; a closed pipe is told by ``OutputClosedError``, which ends the run quietly."""
 
     def __init__(self, options: ConsoleOptions, out: TextIO | None = None) -> None:
         """Take over the settings.
@@ -134,14 +143,21 @@ class ConsoleSink:
         """Nothing to do."""
 
     async def write(self, records: Sequence[Record]) -> None:
-        """Print a batch."""
+        """Print a batch.
+
+        Raises:
+            OutputClosedError: Nobody reads it any more.
+        """
         if self._is_json:
             text = b"".join(encode_event(record.event) + b"\n" for record in records)
         else:
             lines = [self._lines.line(record.event) for record in records]
             text = "".join(f"{line}\n" for line in lines if line is not None).encode()
         if text:
-            await self._thread.call(lambda: _print(self._out, text))
+            try:
+                await self._thread.call(lambda: _print(self._out, text))
+            except BrokenPipeError as error:
+                raise OutputClosedError("nobody reads the console's output any more") from error
 
     async def close(self) -> None:
         """End the thread; a second call is harmless."""

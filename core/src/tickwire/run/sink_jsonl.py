@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Sequence
-from io import FileIO
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tickwire.model.clock import Nanos
 from tickwire.model.errors import TickwireError
-from tickwire.model.stored import Record, encode_record
+from tickwire.model.stored import Record, encode_records
+from tickwire.run.disk_errors import disk_error
 from tickwire.run.off_loop import OffLoop
 from tickwire.run.sinks import JsonLinesOptions
+from tickwire.store.layout import window_of
+from tickwire.store.line_file import LineFile
 
 __all__ = ["JsonLinesSink"]
 
-logger = logging.getLogger(__name__)
+_COMPRESSED = ".zst"
 
 
 class JsonLinesSink:
-    """Appends records to a file; a line that a crash left torn is ended, never glued to the next record."""
+    """Appends records to a file; a line that a crash left torn is ended, never glued to the next record.
+
+    Attributes:
+        path: The file; with ``rotate`` its name without the time.
+    """
 
     def __init__(self, options: JsonLinesOptions) -> None:
         """Take over the settings; the file is opened by ``open``."""
-        self.path = _file(options.path)
+        self.path = _file(options.path, options.compress is not None)
+        self._is_compressed = options.compress is not None
+        self._rotate = None if options.rotate is None else round(options.rotate * 1e9)
         self._thread = OffLoop(f"tickwire-jsonl-{self.path.name}")
-        self._file: FileIO | None = None
-        self._is_torn = False
+        self._file: LineFile | None = None
+        self._until: Nanos = 0
 
     async def open(self) -> None:
-        """Make the directory and open the file.
+        """Make the directory and open the file; with ``rotate`` the first batch opens it.
 
         Raises:
-            TickwireError: That is not possible; names the path.
+            ConfigError: There can be no such file; names the path.
+            RetryableError: It cannot be opened now.
         """
         try:
             await self._thread.call(self._open)
@@ -41,10 +50,11 @@ class JsonLinesSink:
             raise
 
     async def write(self, records: Sequence[Record]) -> None:
-        """Append a batch.
+        """Append a batch: all of it, or nothing.
 
         Raises:
-            TickwireError: It could not be written whole; names the path.
+            RetryableError: It could not be written; names the path.
+            TypeError, ValueError: A record holds what cannot be written.
         """
         await self._thread.call(lambda: self._write(records))
 
@@ -56,31 +66,52 @@ class JsonLinesSink:
 
     def _open(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # unbuffered: what write() has taken is the system's, a crash of ours cannot lose it
-            self._file = FileIO(self.path, "a+")
-            size = self._file.seek(0, os.SEEK_END)
-            if size:
-                self._file.seek(size - 1)
-                self._is_torn = self._file.read(1) != b"\n"
+            if self._rotate is None:
+                self._file = LineFile(self.path, self._is_compressed)
+            else:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._error("open", error) from error
-        if self._is_torn:
-            logger.warning("%s ends in a torn line, of a crash perhaps: it is ended at byte %d", self.path, size)
+            raise disk_error("open", self.path, error) from error
 
     def _write(self, records: Sequence[Record]) -> None:
-        file = self._file
-        if file is None:
+        if self._file is None and self._rotate is None:
             raise TickwireError(f"{self.path} is not open")
-        lines = [*map(encode_record, records), b""]
-        rest = memoryview(b"\n".join([b"", *lines] if self._is_torn else lines))
-        try:
-            while rest:
-                written = file.write(rest) or 0
-                self._is_torn = rest[written - 1] != 0x0A if written else self._is_torn
-                rest = rest[written:]
-        except OSError as error:
-            raise self._error("write", error) from error
+        written: list[tuple[Path, int]] = []
+        for moment, lines in list(self._pieces(records)):
+            try:
+                file = self._turned(moment)
+                written.append((file.path, file.append(lines)))
+            except OSError as error:
+                for path, size in written:
+                    os.truncate(path, size)
+                raise disk_error("write", self.path, error) from error
+
+    def _pieces(self, records: Sequence[Record]) -> Iterator[tuple[Nanos, bytes]]:
+        # all are encoded before any is written: a record that cannot be must not leave half a batch behind
+        rotate = self._rotate
+        if rotate is None:
+            yield 0, encode_records(records)
+            return
+        until, first = self._until, 0
+        for place, record in enumerate(records):
+            moment = record.event.ts_recv
+            if moment >= until:
+                if place > first:
+                    yield records[first].event.ts_recv, encode_records(records[first:place])
+                until, first = window_of(moment, rotate).end, place
+        yield records[first].event.ts_recv, encode_records(records[first:])
+
+    def _turned(self, moment: Nanos) -> LineFile:
+        # what comes late stands in the file of its arrival
+        if self._rotate is not None and (moment >= self._until or self._file is None):
+            self._close()
+            window = window_of(max(moment, self._until - 1), self._rotate)
+            stem, dot, endings = self.path.name.partition(".")
+            name = f"{stem}-{window.date.replace('-', '')}T{window.time}Z{dot}{endings}"
+            self._file = LineFile(self.path.with_name(name), self._is_compressed)
+            self._until = window.end
+        assert self._file is not None
+        return self._file
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -88,14 +119,13 @@ class JsonLinesSink:
             try:
                 file.close()
             except OSError as error:
-                raise self._error("close", error) from error
-
-    def _error(self, doing: str, error: OSError) -> TickwireError:
-        hint = "make room, or change path" if doing == "write" else "change path, or what stands in its way"
-        return TickwireError(f"cannot {doing} {self.path}: {error.strerror or error}", hint=hint)
+                raise disk_error("close", self.path, error) from error
 
 
-def _file(text: str) -> Path:
+def _file(text: str, is_compressed: bool) -> Path:
     path = Path(text).expanduser()
     is_directory = path.is_dir() or text.endswith(("/", os.sep)) or not path.suffix
-    return path / "events.jsonl" if is_directory else path
+    path = path / "events.jsonl" if is_directory else path
+    if is_compressed and path.suffix != _COMPRESSED:
+        path = path.with_name(path.name + _COMPRESSED)
+    return path

@@ -1,4 +1,8 @@
-"""What a dress may have beside ``Dress``: read once, when a market or a server is made for it."""
+"""What a dress may have beside ``Dress``: read once, when a market or a server is made for it.
+
+One thing is given to a dress, not read: ``market``, where it has that attribute, is set to the market that it dresses,
+for frames that tell of the book and of the trades at once.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ from decimal import Decimal
 
 import attrs
 
+from tickwire.model.clock import Clock
 from tickwire.model.instruments import Instrument
 from tickwire.model.symbols import SymbolParts
 from tickwire.simulation.figures import SimCandle, SimMark, SimOpenInterest, SimTicker
-from tickwire.simulation.records import Dress, SimBook, SimTrade
+from tickwire.simulation.records import Dress, SimBook, SimOrder, SimTrade
 
 __all__ = ["Abilities", "default_instruments"]
 
@@ -35,11 +40,19 @@ class Abilities:
             exchange gives snapshots over REST.
         quote: ``quote(whole)``: puts best bid and ask into words, for ``L1_BOOK``.
         ticker: ``ticker(ticker)``: puts the figures of the trades so far into words, for ``TICKER``.
-        candle: ``candle(candle)``: likewise, for ``CANDLES``.
+        candle: ``candle(candle)``: likewise, for ``CANDLES``; ``None`` says nothing, e.g. of a bucket without trades.
         mark: ``mark(mark)``: likewise, for ``MARK_PRICE``.
         open_interest: ``open_interest(interest)``: likewise, for ``OPEN_INTEREST``.
         liquidation: ``liquidation(trade)``: puts the liquidation that made a trade into words, for ``LIQUIDATIONS``.
+        order: ``order(order)``: puts a change of one of the account's orders into words, for ``ORDERS``. Without it the
+            account has no orders.
+        recent: ``recent(trades)``: puts the last trades, 50 at most, oldest first, into words: joining ``TRADES`` sends
+            them first, where there are any.
         envelope: ``envelope(topic, message)``: wraps a message for one topic.
+        welcome: ``welcome()``: what a client is sent once it has connected.
+        heartbeat: ``heartbeat()``: what a client that has joined something is sent after each second of silence.
+        clock: ``clock``: what the dress reads the time from, set to one that faults can put wrong; ``None``: it dates
+            everything by what the market says.
     """
 
     instruments: Sequence[Instrument]
@@ -52,6 +65,11 @@ class Abilities:
     mark: Callable[[SimMark], object] | None = None
     open_interest: Callable[[SimOpenInterest], object] | None = None
     liquidation: Callable[[SimTrade], object] | None = None
+    clock: Clock | None = None
+    order: Callable[[SimOrder], object] | None = None
+    recent: Callable[[Sequence[SimTrade]], object] | None = None
+    welcome: Callable[[], object] | None = None
+    heartbeat: Callable[[], object] | None = None
 
     @classmethod
     def of(cls, dress: Dress) -> Abilities:
@@ -67,4 +85,9 @@ class Abilities:
             mark=getattr(dress, "mark", None),
             open_interest=getattr(dress, "open_interest", None),
             liquidation=getattr(dress, "liquidation", None),
+            clock=getattr(dress, "clock", None),
+            order=getattr(dress, "order", None),
+            recent=getattr(dress, "recent", None),
+            welcome=getattr(dress, "welcome", None),
+            heartbeat=getattr(dress, "heartbeat", None),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import cycle, islice
 
@@ -13,7 +13,7 @@ from tickwire.simulation.abilities import Abilities
 from tickwire.simulation.candles import bucket_of
 from tickwire.simulation.figures import SimCandle, SimMark, SimOpenInterest, SimTicker
 from tickwire.simulation.pit import MarketListener, Pit
-from tickwire.simulation.records import Dress, SimBook, SimTrade
+from tickwire.simulation.records import Dress, SimBook, SimOrder, SimTrade
 from tickwire.simulation.truth import TruthLog
 
 __all__ = ["SeededMarket"]
@@ -30,6 +30,7 @@ class SeededMarket:
         prices: Where instruments open, by native symbol.
         orders: About how many orders rest per instrument.
         kept_trades: How many of the last trades REST can give, per instrument.
+        has_account: One limit order in ten belongs to the account of whoever logs in. What trades stays the same.
 
     Attributes:
         instruments: What is listed.
@@ -51,6 +52,7 @@ class SeededMarket:
         prices: Mapping[str, Decimal] | None = None,
         orders: int = 400,
         kept_trades: int = 10_000,
+        has_account: bool = False,
     ) -> None:
         self.instruments: Sequence[Instrument] = tuple(instruments)
         self.clock = clock or SystemClock()
@@ -58,6 +60,9 @@ class SeededMarket:
         self.trades_made = 0
         counter = _Counter(self)
         self._listeners: list[MarketListener] = [counter] if truth is None else [counter, _Recorder(truth)]
+        self._order_listeners: list[Callable[[SimOrder, Pit], None]] = []
+        if truth is not None:
+            self._order_listeners.append(lambda order, pit: truth.order(order))
         self._pits = {
             instrument.native: Pit(
                 instrument,
@@ -67,6 +72,7 @@ class SeededMarket:
                 price=(prices or {}).get(instrument.native),
                 orders=orders,
                 kept_trades=kept_trades,
+                tell_order=self._tell_order if has_account else None,
             )
             for instrument in self.instruments
             if instrument.status is not InstrumentStatus.CLOSED
@@ -124,6 +130,7 @@ class SeededMarket:
             prices=abilities.prices,
             orders=orders,
             kept_trades=kept_trades,
+            has_account=abilities.order is not None,
         )
 
     def step(self) -> None:
@@ -133,6 +140,14 @@ class SeededMarket:
     def listen(self, listener: MarketListener) -> None:
         """Tell a listener everything from now on, synchronously, in order."""
         self._listeners.append(listener)
+
+    def listen_to_orders(self, tell: Callable[[SimOrder, Pit], None]) -> None:
+        """Tell of every change of the account's orders from now on, likewise."""
+        self._order_listeners.append(tell)
+
+    def _tell_order(self, order: SimOrder, pit: Pit) -> None:
+        for tell in self._order_listeners:
+            tell(order, pit)
 
     def pit(self, native: str) -> Pit:
         """Give one instrument's market.

@@ -24,7 +24,15 @@ class Order:
 
 
 class Watcher(Protocol):
-    """Told of each match and each changed level, at the moment the book shows it."""
+    """Told of each order, each match and each changed level, at the moment the book shows it."""
+
+    def placed(self, number: int, is_bid: bool, tick: int, lots: int) -> None:
+        """A limit order came; its matches follow."""
+        ...
+
+    def reduced(self, number: int, lots: int, left: int) -> None:
+        """A resting order was made smaller by ``lots``, or taken out (``left`` is zero); the level follows."""
+        ...
 
     def matched(self, tick: int, lots: int, buyer: int, seller: int, buyer_is_taker: bool) -> None:
         """Two orders met; the level follows once all its matches are told."""
@@ -117,6 +125,7 @@ class MatchingEngine:
     def limit(self, is_bid: bool, tick: int, lots: int) -> None:
         """Match as far as the price allows; the rest is queued."""
         number = self._next_number()
+        self._watcher.placed(number, is_bid, tick, lots)
         lots = self._take(number, is_bid, lots, tick)
         if lots:
             order = Order(number, is_bid, tick, lots, len(self.orders))
@@ -133,12 +142,14 @@ class MatchingEngine:
         half = self.bids if order.is_bid else self.asks
         half.queues[order.tick].remove(order)
         self._forget(order)
+        self._watcher.reduced(order.number, order.lots, 0)
         self._watcher.level_changed(order.is_bid, order.tick, half.shrink(order.tick, order.lots))
 
     def reduce(self, order: Order, lots: int) -> None:
         """Make a resting order smaller; it keeps its place. ``lots`` is less than it has."""
         half = self.bids if order.is_bid else self.asks
         order.lots -= lots
+        self._watcher.reduced(order.number, lots, order.lots)
         self._watcher.level_changed(order.is_bid, order.tick, half.shrink(order.tick, lots))
 
     def _take(self, taker: int, is_bid: bool, lots: int, limit: int | None) -> int:

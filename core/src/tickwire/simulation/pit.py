@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
 from random import Random
@@ -11,10 +11,11 @@ from typing import Protocol, overload
 
 from tickwire.model.clock import Clock, Nanos
 from tickwire.model.instruments import Instrument
+from tickwire.simulation.account import Account
 from tickwire.simulation.figures import SimCandle, SimMark, SimOpenInterest, SimTicker, Tally, Tape
 from tickwire.simulation.matching import BookHalf, MatchingEngine
 from tickwire.simulation.order_flow import OrderFlow
-from tickwire.simulation.records import SimBook, SimTrade
+from tickwire.simulation.records import SimBook, SimOrder, SimTrade
 from tickwire.simulation.texts import StepTexts
 
 __all__ = ["MarketListener", "Pit"]
@@ -55,6 +56,7 @@ class Pit:
         price: Decimal | None,
         orders: int,
         kept_trades: int,
+        tell_order: Callable[[SimOrder, Pit], None] | None = None,
     ) -> None:
         random = Random(f"{seed}:{instrument.native}")
         self.instrument = instrument
@@ -67,11 +69,14 @@ class Pit:
         self._ts: Nanos = clock.now()
         self.tape = Tape(instrument, self._ts)
         self._is_open = False
+        self._account: Account | None = None
         self._engine = MatchingEngine(self, first_order=113_780_000_000 + random.randrange(1_000_000))
         self._bids, self._asks = _Levels(self, self._engine.bids), _Levels(self, self._engine.asks)
         opening = int(price / (instrument.tick_size or 1)) if price is not None else _OPENING_TICKS
         self._flow = OrderFlow(self._engine, random, opening, orders)
         self._flow.populate()
+        if tell_order is not None:
+            self._account = Account(instrument, self._price, self._size, lambda order: tell_order(order, self))
         self._is_open = True
 
     def step(self) -> None:
@@ -127,6 +132,16 @@ class Pit:
         """Write a level."""
         return self._price(tick), self._size(lots)
 
+    def placed(self, number: int, is_bid: bool, tick: int, lots: int) -> None:
+        """Let the account take its own orders over."""
+        if self._account is not None:
+            self._account.placed(number, is_bid, tick, lots, self._ts)
+
+    def reduced(self, number: int, lots: int, left: int) -> None:
+        """Let the account know of its own orders."""
+        if self._account is not None:
+            self._account.reduced(number, lots, left, self._ts)
+
     def matched(self, tick: int, lots: int, buyer: int, seller: int, buyer_is_taker: bool) -> None:
         """Number a match and tell it."""
         if not self._is_open:
@@ -139,6 +154,9 @@ class Pit:
         self.tape.add(self._ts, tick, lots)
         for listener in self._listeners:
             listener.trade(trade, self)
+        if self._account is not None:
+            self._account.matched(buyer, lots, self._ts)
+            self._account.matched(seller, lots, self._ts)
 
     def level_changed(self, is_bid: bool, tick: int, lots: int) -> None:
         """Number a changed level and tell it."""

@@ -11,13 +11,14 @@ from typing import Protocol, TypeAlias
 
 import attrs
 
+from tickwire.model.account import OrderStatus
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Nanos
 from tickwire.model.instruments import Instrument
 from tickwire.plugin.protocols import Request
 from tickwire.simulation.figures import SimCandle, SimMark, SimOpenInterest, SimTicker
 
-__all__ = ["Dress", "SimBook", "SimClient", "SimLevels", "SimMarket", "SimReply", "SimTrade"]
+__all__ = ["Dress", "SimBook", "SimClient", "SimLevels", "SimMarket", "SimOrder", "SimReply", "SimTrade"]
 
 SimLevels: TypeAlias = Sequence[tuple[str, str]]
 """(price, size) texts, best first; as many decimals as tick and lot have."""
@@ -71,6 +72,30 @@ class SimBook:
     ts: Nanos
     bids: SimLevels
     asks: SimLevels
+
+
+@attrs.frozen
+class SimOrder:
+    """An order of the account as it is now.
+
+    Attributes:
+        number: Of the order.
+        is_buy: It buys.
+        price: Its limit, exact text.
+        size: All of it, exact text; smaller after the account reduced it.
+        filled: The part that has traded, exact text.
+        status: ``NEW``, ``PARTIALLY_FILLED``, ``FILLED`` or ``CANCELLED``.
+        ts: Engine time of this change, ns.
+    """
+
+    instrument: Instrument
+    number: int
+    is_buy: bool
+    price: str
+    size: str
+    filled: str
+    status: OrderStatus
+    ts: Nanos
 
 
 @attrs.frozen
@@ -136,18 +161,33 @@ class SimClient(Protocol):
         """Queue a message: ``bytes`` as they are, ``str`` as text, anything else as JSON."""
         ...
 
-    def join(self, topic: str, channel: Channel, native: str, interval: float = 0, bucket: str = "") -> bool:
+    def join(
+        self,
+        topic: str,
+        channel: Channel,
+        native: str,
+        interval: float = 0,
+        bucket: str = "",
+        *,
+        depth: int = 0,
+        snapshot: bool = True,
+    ) -> bool:
         """Send this client all messages of a channel of one instrument, from the next one on.
 
-        The whole book is queued behind the answer first, unless the dress says ``snapshot_on_join = False``.
+        The whole book is queued behind the answer first, unless the dress says ``snapshot_on_join = False``; so are the
+        last trades, where the dress has ``recent``.
 
         Args:
             topic: The exchange's name of the stream; joining twice changes nothing.
             channel: ``TRADES``, ``L2_BOOK``, or one that the dress has the ability for.
             native: Native symbol.
-            interval: Seconds. Of a book: above zero the changes of that time come merged into one. Of ticker, mark
-                price and open interest: how often they come. Of candles: how often the open one comes, if it changed.
+            interval: Seconds. Of a book without ``depth``: above zero the changes of that time come merged into one. Of
+                ticker, mark price and open interest: how often they come. Of candles: how often the open one comes, if
+                it changed.
             bucket: Length of candles by name, e.g. ``1m``.
+            depth: Of a book: only its best levels a side are told. A level that others push out of this window is not,
+                one that comes into it is. Zero: all.
+            snapshot: Send what belongs first.
 
         Returns:
             ``False`` for an unknown or closed instrument.

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
-from tickwire.model.errors import ConfigError, UnknownNativeError
+from tickwire.model.errors import ConfigError
 from tickwire.plugin.protocols import Request
-from tickwire.simulation.board import Board, encode
 from tickwire.simulation.client import SocketClient
+from tickwire.simulation.exchange import Answer, SimExchange
+from tickwire.simulation.faults import Faults
 from tickwire.simulation.market import SeededMarket
 from tickwire.simulation.pace import burst, run_market
-from tickwire.simulation.records import Dress, SimReply
+from tickwire.simulation.records import Dress
 
 __all__ = ["SimServer"]
 
@@ -38,6 +40,7 @@ class SimServer:
         tls: A server context makes it ``https`` and ``wss``.
         ping: Seconds between protocol pings.
         patience: Seconds after which a client that takes nothing, while the market waits for it, is reset.
+        faults: What goes wrong; ``None``: nothing.
 
     Attributes:
         market: What is traded.
@@ -55,14 +58,14 @@ class SimServer:
         tls: ssl.SSLContext | None = None,
         ping: float = 60.0,
         patience: float = 60.0,
+        faults: Faults | None = None,
     ) -> None:
         self.market = market
-        self._dress = dress
         self._host, self._port = host, port
         self._rate, self._limit = rate, limit
         self._tls = tls
         self._ping, self._patience = ping, patience
-        self._board = Board(dress, market)
+        self._exchange = SimExchange(dress, market, faults)
         self._clients: set[SocketClient] = set()
         self._runner: web.ServerRunner | None = None
         self._mover: asyncio.Task[None] | None = None
@@ -82,6 +85,11 @@ class SimServer:
     def ws_url(self) -> str:
         """URL for WebSocket."""
         return f"{'wss' if self._tls else 'ws'}://{self._host}:{self._port}"
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong; of use where some were given."""
+        return self._exchange.faults
 
     @property
     def clients(self) -> int:
@@ -120,7 +128,9 @@ class SimServer:
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush())
         if self._mover is None and self._rate is not None:
-            moving = run_market(self.market, self._rate, self._limit, self._room, lambda: self._board.is_joined)
+            moving = run_market(
+                self.market, self._rate, self._limit, self._room, lambda: self._exchange.board.is_joined
+            )
             self._mover = asyncio.create_task(moving)
 
     async def stop(self, *, abrupt: bool = False) -> None:
@@ -136,7 +146,6 @@ class SimServer:
             await site.stop()
         clients = tuple(self._clients)
         for client in clients:
-            self._board.forget(client)
             if abrupt:
                 client.abort()
         if clients and not abrupt:
@@ -144,11 +153,12 @@ class SimServer:
         await runner.cleanup()
 
     async def close(self) -> None:
-        """Stop the market and the server for good.
+        """Stop the market, its faults and the server for good.
 
         Raises:
             Exception: What stopped the market, if it stopped by itself.
         """
+        self._exchange.faults.clear()
         tasks = [task for task in (self._mover, self._flusher) if task is not None]
         self._mover = self._flusher = None
         for task in tasks:
@@ -164,6 +174,11 @@ class SimServer:
         await burst(self.market, self.market.changes + changes, self._room)
         for client in tuple(self._clients):
             await client.room()
+
+    async def settled(self) -> None:
+        """Wait until all that is queued has been handed to the kernel."""
+        for client in tuple(self._clients):
+            await client.sent()
 
     async def finished(self) -> None:
         """Wait until the market has made its ``limit`` of changes; returns at once without a rate."""
@@ -183,7 +198,7 @@ class SimServer:
         clock = self.market.clock
         while True:
             await clock.sleep(_FLUSH)
-            self._board.flush(clock.monotonic())
+            self._exchange.board.flush(clock.monotonic())
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
@@ -195,33 +210,44 @@ class SimServer:
             await request.read() if request.can_read_body else None,
             dict(request.headers),
         )
-        try:
-            answer = self._dress.rest(asked, self.market)
-        except UnknownNativeError as error:
-            answer = SimReply(404, {"message": error.message})
-        return _response(answer if isinstance(answer, SimReply) else SimReply(200, answer))
+        answer = self._exchange.answer(asked)
+        if answer.delay:
+            await self.market.clock.sleep(answer.delay)
+        if answer.is_cut:
+            return await self._cut(request, answer)
+        return web.Response(body=answer.body, status=answer.status, headers=self._headers(answer))
+
+    async def _cut(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+        size = len(answer.body)
+        promised = self._headers(answer) | {"Content-Length": str(size + 1)}
+        response = web.StreamResponse(status=answer.status, headers=promised)
+        with suppress(ConnectionResetError):  # the client may have left first
+            await response.prepare(request)
+            await response.write(answer.body[: size // 2])
+        if request.transport is not None:
+            request.transport.close()
+        return response
 
     async def _converse(self, request: web.BaseRequest) -> web.StreamResponse:
-        socket = web.WebSocketResponse(heartbeat=self._ping, autoclose=False)
+        if refusal := self._exchange.upgrade():
+            return web.Response(body=refusal.body, status=refusal.status, headers=self._headers(refusal))
+        socket = web.WebSocketResponse(autoclose=False, autoping=False)
+        socket.headers.update(self._date())
         await socket.prepare(request)
-        client = SocketClient(socket, request.transport, self._board)
+        client = SocketClient(socket, request.transport, self._exchange)
         self._clients.add(client)
-        writing = asyncio.create_task(client.write())
         try:
-            async for message in socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    payload = message.data.encode() if isinstance(message.data, str) else message.data
-                    self._dress.received(payload, client)
-                    client.answered()
+            await client.serve(self._ping)
         finally:
-            self._board.forget(client)
             self._clients.discard(client)
-            client.gone.set()
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
-            if client.is_parting and request.transport is not None:
-                request.transport.close()
         return socket
+
+    def _headers(self, answer: Answer) -> dict[str, str]:
+        return {"Content-Type": answer.content_type, **self._date(), **answer.headers}
+
+    def _date(self) -> dict[str, str]:
+        # without a fault it is the machine's, as of any server
+        return {"Date": self._exchange.date} if self._exchange.faults.skew else {}
 
 
 async def _part(clients: tuple[SocketClient, ...]) -> None:
@@ -231,14 +257,3 @@ async def _part(clients: tuple[SocketClient, ...]) -> None:
     for parting in late:
         parting.cancel()
         partings[parting].abort()
-
-
-def _response(reply: SimReply) -> web.Response:
-    if reply.content_type is not None:
-        kind = reply.content_type
-    elif isinstance(reply.body, bytes):
-        kind = "application/octet-stream"
-    else:
-        kind = "text/plain" if isinstance(reply.body, str) else "application/json"
-    charset = None if isinstance(reply.body, bytes) else "utf-8"
-    return web.Response(body=encode(reply.body), status=reply.status, content_type=kind, charset=charset)

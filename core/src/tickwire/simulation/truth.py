@@ -16,15 +16,16 @@ from urllib.parse import quote
 
 import msgspec
 
+from tickwire.model.account import OrderStatus
 from tickwire.model.errors import ConfigError, UnknownNativeError
 from tickwire.model.instruments import Instrument, InstrumentStatus
 from tickwire.model.symbols import parse_symbol
-from tickwire.simulation.records import SimBook, SimTrade
+from tickwire.simulation.records import SimBook, SimOrder, SimTrade
 
 __all__ = ["FileTruth", "MemoryTruth", "TruthFiles", "TruthLog", "TruthReader"]
 
 # ("t", number, ts, price, size, buyer_is_taker, buyer_order, seller_order) | ("c", sequence, ts, bids, asks)
-# | ("s", sequence, ts, bids, asks)
+# | ("s", sequence, ts, bids, asks) | ("o", number, ts, is_buy, price, size, filled, status)
 _Record: TypeAlias = Sequence[Any]
 
 
@@ -37,6 +38,10 @@ class TruthLog(Protocol):
 
     def trade(self, trade: SimTrade) -> None:
         """Two orders met."""
+        ...
+
+    def order(self, order: SimOrder) -> None:
+        """An order of the account changed."""
         ...
 
     def change(self, change: SimBook) -> None:
@@ -64,6 +69,12 @@ class TruthReader:
                 return
             if number > after:
                 yield SimTrade(instrument, number, price, size, buyer_is_taker, ts, buyer, seller)
+
+    def orders(self, native: str) -> Iterator[SimOrder]:
+        """Give the changes of the account's orders, in order."""
+        instrument = self._instrument(native)
+        for _, number, ts, is_buy, price, size, filled, status in self._records(native, 0, "o"):
+            yield SimOrder(instrument, number, is_buy, price, size, filled, OrderStatus(status), ts)
 
     def changes(self, native: str, after: int = 0) -> Iterator[SimBook]:
         """Give the changed levels numbered above ``after``, in order."""
@@ -139,6 +150,10 @@ class MemoryTruth(TruthReader):
         """Write down a trade."""
         self._log[trade.instrument.native].append(_trade_record(trade))
 
+    def order(self, order: SimOrder) -> None:
+        """Write down a change of an order."""
+        self._log[order.instrument.native].append(_order_record(order))
+
     def change(self, change: SimBook) -> None:
         """Write down a changed level."""
         self._log[change.instrument.native].append(_book_record("c", change))
@@ -189,6 +204,10 @@ class FileTruth:
     def trade(self, trade: SimTrade) -> None:
         """Write down a trade."""
         self._write(trade.instrument.native, _trade_record(trade))
+
+    def order(self, order: SimOrder) -> None:
+        """Write down a change of an order."""
+        self._write(order.instrument.native, _order_record(order))
 
     def change(self, change: SimBook) -> None:
         """Write down a changed level."""
@@ -266,6 +285,10 @@ def _trade_record(trade: SimTrade) -> _Record:
         "t", trade.number, trade.ts, trade.price, trade.size, trade.buyer_is_taker, trade.buyer_order,
         trade.seller_order,
     )  # fmt: skip
+
+
+def _order_record(order: SimOrder) -> _Record:
+    return ("o", order.number, order.ts, order.is_buy, order.price, order.size, order.filled, order.status.value)
 
 
 def _book_record(kind: str, book: SimBook) -> _Record:

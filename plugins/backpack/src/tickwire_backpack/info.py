@@ -4,9 +4,11 @@ from tickwire import Channel
 from tickwire.plugin import (
     BookFeed,
     BookStart,
+    By,
     ChannelInfo,
     Endpoint,
     ExchangeInfo,
+    History,
     Ids,
     RateLimit,
     SequenceRule,
@@ -25,7 +27,7 @@ BACKPACK = ExchangeInfo(
     rest=("https://api.backpack.exchange",),
     sockets={"public": Endpoint("wss://ws.backpack.exchange", batch=50)},
     channels={
-        Channel.TRADES: ChannelInfo(ids=Ids.CONSECUTIVE, acknowledged=False),
+        Channel.TRADES: ChannelInfo(ids=Ids.CONSECUTIVE, acknowledged=False, history=History(By.PAGE, page=1000)),
         Channel.L2_BOOK: ChannelInfo(acknowledged=False, intervals=("200ms", "600ms", "1000ms")),
         Channel.L1_BOOK: ChannelInfo(acknowledged=False),
         Channel.TICKER: _PUBLISHED,

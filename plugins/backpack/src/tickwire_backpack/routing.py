@@ -25,18 +25,20 @@ from tickwire import (
     Ticker,
     Trade,
 )
-from tickwire.native import Micros, NativeMessageRouter, NativeRouting, Price, Size, decoder_for, handles
-from tickwire.plugin import (
-    ConnectionInfo,
-    Control,
-    Fetch,
-    Frame,
-    LoginRefused,
-    Request,
-    Send,
-    Signer,
-    Unknown,
+from tickwire.native import (
+    Handled,
+    Levels,
+    Metrics,
+    Micros,
+    Millis,
+    NativeMessageRouter,
+    NativeRouting,
+    Price,
+    Size,
+    handles,
+    instrument_of,
 )
+from tickwire.plugin import ConnectionInfo, Fetch, Frame, Hole, LoginRefused, Send, Signer, Unknown
 from tickwire_backpack.auth import BackpackSigner
 from tickwire_backpack.figures import (
     KlineData,
@@ -62,7 +64,6 @@ STREAMS = {
     Channel.LIQUIDATIONS: "liquidation",
 }
 INVALID_SIGNATURE, INVALID_STREAM = 4003, 4006
-Levels = tuple[tuple[Price, Size], ...]
 
 
 class TradeData(msgspec.Struct, tag_field="e", tag="trade"):
@@ -132,15 +133,32 @@ class Depth(msgspec.Struct):
     timestamp: Micros
 
 
+class TradeRow(msgspec.Struct):
+    """A row of ``GET /api/v1/trades``: ``id`` is the stream's ``t``; ``timestamp`` in ms where the stream has µs."""
+
+    id: int
+    price: Price
+    quantity: Size
+    isBuyerMaker: bool
+    timestamp: Millis
+
+
 class BackpackRouter(NativeMessageRouter):
     """Reads Backpack's frames; an envelope without data is an error frame."""
 
     decoder = msgspec.json.Decoder(Envelope, strict=False)
     content = "data"
+    signer: BackpackSigner | None
+    unread = ("stream", "data.E", "data.a", "data.b")  # when it was sent; the order ids of a trade
 
-    def __init__(self, instruments: Instruments, signer: BackpackSigner | None, numbers: type = float) -> None:
-        super().__init__(instruments, numbers=numbers)
-        self._signer = signer
+    def __init__(
+        self,
+        instruments: Instruments,
+        signer: BackpackSigner | None,
+        numbers: type = float,
+        metrics: Metrics | None = None,
+    ) -> None:
+        super().__init__(instruments, metrics=metrics, numbers=numbers, signer=signer)
         self._nothing = numbers(0)
         self._liquidations = LiquidationStreams()
 
@@ -166,47 +184,44 @@ class BackpackRouter(NativeMessageRouter):
     def request(self, add: bool, streams: Sequence[str], number: int) -> object:
         """Make a SUBSCRIBE or UNSUBSCRIBE; one with a private stream is signed."""
         message: dict[str, object] = {"method": "SUBSCRIBE" if add else "UNSUBSCRIBE", "params": streams}
-        if add and self._signer is not None and any(name.startswith("account.") for name in streams):
-            message["signature"] = self._signer.subscription()
+        if add and self.signer is not None and any(name.startswith("account.") for name in streams):
+            message["signature"] = self.signer.subscription()
         return message
 
     @handles(TradeData)
-    def trade(self, m: TradeData, ts_recv: int) -> Iterable[Event]:
+    def trade(self, m: TradeData, ts_recv: int) -> Handled:
         """Read one match."""
         i = self.native[m.s]
         side = Side.SELL if m.m else Side.BUY
         return (Trade(i.exchange, i.symbol, m.T * 1_000, ts_recv, m.p, m.q, side, str(m.t), m.t, 1),)
 
     @handles(DepthData)
-    def depth(self, m: DepthData, ts_recv: int) -> Iterable[Event]:
+    def depth(self, m: DepthData, ts_recv: int) -> Handled:
         """Read changed levels; with both sides empty the sequence still moves."""
         i = self.native[m.s]
         return (BookDelta(i.exchange, i.symbol, m.T * 1_000, ts_recv, m.b, m.a, m.U, m.u),)
 
     @handles(BookTickerData)
-    def quote(self, m: BookTickerData, ts_recv: int) -> Iterable[Event]:
+    def quote(self, m: BookTickerData, ts_recv: int) -> Handled:
         """Read the best bid and ask; it may arrive before the depth frame of the same ``u``."""
         i = self.native[m.s]
         return (Quote(i.exchange, i.symbol, m.T * 1_000, ts_recv, m.b, m.B, m.a, m.A, m.u),)
 
     @handles(TickerData)
-    def ticker(self, m: TickerData, ts_recv: int) -> Iterable[Event]:
+    def ticker(self, m: TickerData, ts_recv: int) -> Handled:
         """Read the figures of the last 24 hours."""
         i = self.native[m.s]
         return (Ticker(i.exchange, i.symbol, m.E * 1_000, ts_recv, m.c, None, m.o, m.h, m.l, m.v, m.V, m.n, "24h"),)
 
     @handles(KlineData, frame=True)
-    def candle(self, m: KlineData, frame: Frame) -> Iterable[Event]:
+    def candle(self, m: KlineData, frame: Frame) -> Handled:
         """Read a candle; its interval stands in the stream's name alone."""
         i = self.native[m.s]
-        try:
-            stream = msgspec.json.decode(frame.payload, type=StreamName).stream
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DecodeError(f"a candle without a stream's name: {error}") from error
+        stream = self.read_part(StreamName, frame.payload, "a candle without a stream's name").stream
         return (parse_candle(m, stream, i.exchange, i.symbol, frame.ts_recv, self._nothing),)
 
     @handles(MarkPriceData)
-    def mark(self, m: MarkPriceData, ts_recv: int) -> Iterable[Event]:
+    def mark(self, m: MarkPriceData, ts_recv: int) -> Handled:
         """Read mark price and funding, which share a stream; prediction markets have no funding."""
         i = self.native[m.s]
         ts_event = m.T * 1_000
@@ -217,13 +232,13 @@ class BackpackRouter(NativeMessageRouter):
         return (mark, Funding(i.exchange, i.symbol, ts_event, ts_recv, m.f, None, paid))
 
     @handles(OpenInterestData)
-    def open_interest(self, m: OpenInterestData, ts_recv: int) -> Iterable[Event]:
+    def open_interest(self, m: OpenInterestData, ts_recv: int) -> Handled:
         """Read what is held open."""
         i = self.native[m.s]
         return (OpenInterest(i.exchange, i.symbol, m.E * 1_000, ts_recv, m.o),)
 
     @handles(LiquidationData)
-    def liquidation(self, m: LiquidationData, ts_recv: int) -> Iterable[Event]:
+    def liquidation(self, m: LiquidationData, ts_recv: int) -> Handled:
         """Read a liquidation; the stream without a symbol brings those of every market, asked for or not."""
         if self._liquidations.is_bare and m.s not in self._liquidations.natives:
             return ()
@@ -232,7 +247,7 @@ class BackpackRouter(NativeMessageRouter):
         return (Liquidation(i.exchange, i.symbol, m.T * 1_000, ts_recv, side, m.p, None, m.q),)
 
     @handles(Envelope)
-    def failure(self, m: Envelope, ts_recv: int) -> Iterable[Control]:
+    def failure(self, m: Envelope, ts_recv: int) -> Handled:
         """Read an error frame, which never names the stream it is about."""
         if m.error is None:
             raise DecodeError("a frame without data and without error")
@@ -250,27 +265,39 @@ class BackpackRouting(NativeRouting):
     info = BACKPACK
 
     def __init__(self, instruments: Instruments, signer: Signer | None, numbers: type = float) -> None:
-        self._instruments = instruments
-        self._numbers = numbers
-        self._signer = signer if isinstance(signer, BackpackSigner) else None
+        super().__init__(instruments, numbers, signer)
 
     def router(self, connection: ConnectionInfo) -> BackpackRouter:
         """Make the router of a new connection."""
-        return BackpackRouter(self._instruments, self._signer, self._numbers)
+        signer = self.signer if isinstance(self.signer, BackpackSigner) else None
+        return BackpackRouter(self.instruments, signer, self.numbers, connection.metrics)
 
     def snapshot(self, subscription: Subscription) -> Fetch[BookSnapshot]:
         """Fetch the 1,000 best levels a side, whatever depth was asked for.
 
         The stream reports changes at any depth, so a shallower snapshot would leave holes once the price moves.
         """
-        i = subscription.instrument
-        assert i is not None
-        reply = yield Request("GET", "/api/v1/depth", {"symbol": i.native, "limit": 1000})
-        depth: Depth = decoder_for(Depth, self._numbers).decode(reply.body)
+        i = instrument_of(subscription)
+        depth, ts_recv = yield from self.get(Depth, "/api/v1/depth", {"symbol": i.native, "limit": 1000})
         bids, asks = tuple(sorted(depth.bids, reverse=True)), tuple(sorted(depth.asks))
-        return BookSnapshot(
-            i.exchange, i.symbol, depth.timestamp * 1_000, reply.ts_recv, bids, asks, depth.lastUpdateId
-        )
+        return BookSnapshot(i.exchange, i.symbol, depth.timestamp * 1_000, ts_recv, bids, asks, depth.lastUpdateId)
+
+    def history(self, hole: Hole) -> Fetch[Sequence[Event]]:
+        """Fetch the last 1,000 trades, then older ones by offset, newest first; they may be some 10 s old."""
+        i = hole.instrument
+        params: dict[str, str | int] = {"symbol": i.native, "limit": 1000}
+        path, limit = "/api/v1/trades", "default"
+        if hole.page:
+            path, limit = "/api/v1/trades/history", "historical"
+            params["offset"] = 1000 * hole.page
+        rows, ts_recv = yield from self.get(list[TradeRow], path, params, limit=limit)
+        return [
+            Trade(
+                i.exchange, i.symbol, row.timestamp * 1_000_000, ts_recv, row.price, row.quantity,
+                Side.SELL if row.isBuyerMaker else Side.BUY, str(row.id), row.id, 1, True,
+            )
+            for row in rows
+        ]  # fmt: skip
 
 
 def _parted(subscriptions: Sequence[Subscription]) -> tuple[list[Subscription], list[Subscription]]:

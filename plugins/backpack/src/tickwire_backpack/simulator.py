@@ -62,6 +62,9 @@ class BackpackSimulator:
         keys: API keys it knows; ``None``: any key whose signature is right.
         bare_liquidations: The stream of liquidations is called ``liquidation``, as in the older documents, and not
             ``liquidation.<symbol>``; the other name is an invalid stream.
+
+    Attributes:
+        clock: As above; a hostile exchange puts it wrong.
     """
 
     instruments = INSTRUMENTS
@@ -72,10 +75,10 @@ class BackpackSimulator:
         self, clock: Clock | None = None, keys: Sequence[str] | None = None, *, bare_liquidations: bool = False
     ) -> None:
         self._bare_liquidations = bare_liquidations
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._keys = None if keys is None else frozenset(keys)
         self._routes: Mapping[str, Callable[[Mapping[str, Any], SimMarket], object]] = {
-            "/api/v1/time": lambda _, __: str(self._clock.now() // 1_000_000),
+            "/api/v1/time": lambda _, __: str(self.clock.now() // 1_000_000),
             **ROUTES,
         }
 
@@ -234,13 +237,13 @@ class BackpackSimulator:
             VerifyKey(base64.b64decode(key, validate=True)).verify(
                 text.encode(), base64.b64decode(signed, validate=True)
             )
-            age = self._clock.now() // 1_000_000 - int(timestamp)
+            age = self.clock.now() // 1_000_000 - int(timestamp)
             return abs(age) <= min(int(window), 60_000)
         except (BadSignatureError, binascii.Error, ValueError):
             return False
 
     def _emitted(self, ts: int) -> int:
-        return max(self._clock.now(), ts) // 1_000
+        return max(self.clock.now(), ts) // 1_000
 
 
 class _Message(msgspec.Struct):

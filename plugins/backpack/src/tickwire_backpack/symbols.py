@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from tickwire import Instrument, InstrumentStatus, InstrumentType, SizeUnit, SymbolError, SymbolParts
 from tickwire.native import NativeSymbolService
@@ -18,21 +18,6 @@ from tickwire.plugin import Request
 
 # PREDICTION must be asked for; the default is spot and perp only
 _MARKET_TYPES = ("SPOT", "PERP", "IPERP", "DATED", "PREDICTION", "RFQ")
-_TYPES = {
-    "SPOT": InstrumentType.SPOT,
-    "PERP": InstrumentType.PERP,
-    "IPERP": InstrumentType.PERP,
-    "DATED": InstrumentType.FUTURE,
-    "PREDICTION": InstrumentType.PREDICTION,
-    "RFQ": InstrumentType.RFQ,
-}
-_STATUS = {
-    "Open": InstrumentStatus.OPEN,
-    "Closed": InstrumentStatus.CLOSED,
-    "CancelOnly": InstrumentStatus.RESTRICTED,
-    "LimitOnly": InstrumentStatus.RESTRICTED,
-    "PostOnly": InstrumentStatus.RESTRICTED,
-}
 _EXPIRY = re.compile(r"_(20\d{6})$", re.ASCII)
 
 
@@ -40,12 +25,23 @@ class BackpackSymbols(NativeSymbolService):
     """Instruments of every market type; an unknown type is quarantined, never guessed."""
 
     request = Request("GET", "/api/v1/markets?" + "&".join(f"marketType={kind}" for kind in _MARKET_TYPES))
+    types: ClassVar = {
+        "SPOT": InstrumentType.SPOT,
+        "PERP": InstrumentType.PERP,
+        "IPERP": InstrumentType.PERP,
+        "DATED": InstrumentType.FUTURE,
+        "PREDICTION": InstrumentType.PREDICTION,
+        "RFQ": InstrumentType.RFQ,
+    }
+    statuses: ClassVar = {
+        "Open": InstrumentStatus.OPEN,
+        "Closed": InstrumentStatus.CLOSED,
+        **dict.fromkeys(("CancelOnly", "LimitOnly", "PostOnly"), InstrumentStatus.RESTRICTED),
+    }
 
     def _build_market(self, entry: Mapping[str, Any]) -> Instrument:
         native, kind = entry["symbol"], entry["marketType"]
-        type = _TYPES.get(kind)
-        if type is None:
-            raise SymbolError(f"market type {kind!r} is not known", hint="upgrade tickwire-backpack")
+        type = self.type_of(kind)
         is_inverse = kind == "IPERP"
         base, quote = entry["baseSymbol"], entry["quoteSymbol"]
         is_settled = type in (InstrumentType.PERP, InstrumentType.FUTURE)
@@ -60,7 +56,7 @@ class BackpackSymbols(NativeSymbolService):
             # every perp seen counts base units; an inverse one, listed in the API and never seen, would count contracts
             size_unit=SizeUnit.CONTRACTS if is_inverse else SizeUnit.BASE,
             is_inverse=is_inverse,
-            status=_STATUS.get(entry["orderBookState"], InstrumentStatus.UNKNOWN),
+            status=self.status_of(entry["orderBookState"]),
         )
 
 

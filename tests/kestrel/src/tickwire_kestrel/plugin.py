@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from tickwire import Instruments, hookimpl
-from tickwire.plugin import ExchangeInfo, Routing, SymbolSource
+from tickwire.plugin import Clock, Credentials, ExchangeInfo, Routing, Signer, SymbolSource
+from tickwire_kestrel.auth import KestrelSigner
 from tickwire_kestrel.info import KESTREL
 from tickwire_kestrel.routing import KestrelRouting
 from tickwire_kestrel.symbols import KestrelSymbols
@@ -20,5 +21,10 @@ def tickwire_symbols() -> SymbolSource:
 
 
 @hookimpl
-def tickwire_routing(instruments: Instruments, numbers: type) -> Routing:
-    return KestrelRouting(instruments, numbers)
+def tickwire_auth(credentials: Credentials, clock: Clock) -> Signer:
+    return KestrelSigner(credentials.reveal("api_key"), credentials.reveal("api_secret"), clock)
+
+
+@hookimpl
+def tickwire_routing(instruments: Instruments, signer: KestrelSigner | None, numbers: type) -> Routing:
+    return KestrelRouting(instruments, signer, numbers)

@@ -16,12 +16,5 @@ class KestrelSymbols(NativeSymbolService):
         return bool(entry["state"] == "open")
 
     def _build_market(self, entry: Mapping[str, Any]) -> Instrument:
-        return Instrument(
-            "kestrel",
-            f"{entry['base']}-{entry['quote']}",
-            entry["name"],
-            entry["base"],
-            entry["quote"],
-            tick_size=Decimal(entry["tick"]),
-            lot_size=Decimal(entry["lot"]),
-        )
+        return Instrument("kestrel", f"{entry['base']}-{entry['quote']}", entry["name"], entry["base"], entry["quote"],
+                          tick_size=Decimal(entry["tick"]), lot_size=Decimal(entry["lot"]))  # fmt: skip

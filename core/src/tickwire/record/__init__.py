@@ -1,0 +1,1 @@
+"""Recording and what is known of it: captures, replay, stored data, coverage."""

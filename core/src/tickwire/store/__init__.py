@@ -1,0 +1,1 @@
+"""The stored form in Arrow: schemas, journals, Parquet files, and reading them back."""

@@ -1,0 +1,31 @@
+"""The kit's public names, for type checkers; ``__init__.py`` imports them lazily."""
+
+from tickwire.model.clock import ManualClock as ManualClock
+from tickwire.simulation.faults import Fault as Fault
+from tickwire.simulation.faults import FaultKind as FaultKind
+from tickwire.simulation.faults import Faults as Faults
+from tickwire.simulation.faults import Injected as Injected
+from tickwire.simulation.memory import MemoryExchange as MemoryExchange
+from tickwire.simulation.records import Dress as Dress
+from tickwire.simulation.records import SimBook as SimBook
+from tickwire.simulation.records import SimClient as SimClient
+from tickwire.simulation.records import SimMarket as SimMarket
+from tickwire.simulation.records import SimOrder as SimOrder
+from tickwire.simulation.records import SimReply as SimReply
+from tickwire.simulation.records import SimTrade as SimTrade
+from tickwire.testing.checks import KIT_VERSION as KIT_VERSION
+from tickwire.testing.checks import Check as Check
+from tickwire.testing.checks import check as check
+from tickwire.testing.checks import checks_of as checks_of
+from tickwire.testing.conformance import ExchangeConformance as ExchangeConformance
+from tickwire.testing.conversation import hold as hold
+from tickwire.testing.oracle import Oracle as Oracle
+from tickwire.testing.report import CheckResult as CheckResult
+from tickwire.testing.report import Report as Report
+from tickwire.testing.report import read_report as read_report
+from tickwire.testing.report import shipped_report as shipped_report
+from tickwire.testing.sink_records import every_event as every_event
+from tickwire.testing.sink_records import recorded as recorded
+from tickwire.testing.sink_records import stream_of as stream_of
+from tickwire.testing.sinks import SinkConformance as SinkConformance
+from tickwire.testing.tcp_proxy import TcpProxy as TcpProxy

@@ -1,0 +1,1 @@
+"""Binance spot, Binance USDⓈ-M futures and Binance.US for tickwire."""

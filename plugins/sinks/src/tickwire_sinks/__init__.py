@@ -1,0 +1,1 @@
+"""Sinks for tickwire: message brokers and databases, one extra each."""

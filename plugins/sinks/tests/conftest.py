@@ -1,0 +1,342 @@
+"""What the tests of the sinks share: a record of every kind of event, names and servers of a test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import queue
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar, get_args
+
+import msgspec
+import paho.mqtt.client as mqtt
+import pytest
+from msgspec import inspect
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tickwire import (
+    Backfilled,
+    Balance,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Channel,
+    Dropped,
+    Event,
+    Fill,
+    Funding,
+    Gap,
+    GapCause,
+    Inexact,
+    Instrument,
+    Liquidation,
+    ListingChange,
+    ListingKind,
+    MarkPrice,
+    OpenInterest,
+    OrderStatus,
+    OrderUpdate,
+    Position,
+    Quote,
+    Reconnected,
+    Record,
+    Recovered,
+    Repair,
+    Resynced,
+    Severity,
+    Side,
+    SnapshotCause,
+    Stale,
+    StaleAction,
+    StoredEvent,
+    Subscribed,
+    SymbolParts,
+    Ticker,
+    Trade,
+    Unsubscribed,
+    UnsubscribeReason,
+    Watermark,
+)
+
+T = TypeVar("T")
+Run = Callable[[Coroutine[Any, Any, T]], T]
+
+RUN_ID = "01KB0V5Y3ZJ6T0Q4M8N2R7W9XC"
+NOW = 1_795_715_943_133_456_789
+PERP = Instrument.of("acme", "BTC_USD", SymbolParts("BTC", "USD"), tick_size=Decimal("0.1"), lot_size=Decimal("0.001"))
+
+
+def market_events() -> list[Event]:
+    """One of every kind, with every field set, and with all that may be missing."""
+    head = ("acme", "BTC-USD", NOW - 5, NOW)
+    bare = ("acme", "X.Y*Z#>-USD", None, NOW + 1)
+    levels = ((100.5, 1.25), (100.0, 0.000000123)), ((101.0, 3.0),)
+    return [
+        Trade(*head, 100.5, 0.25, Side.BUY, "t-1", 7, 2, True, ("liquidation", "block")),
+        Trade(*bare, 1e-07, 123456789012345.0),
+        BookSnapshot(*head, *levels, 11, 4294967295, 100, SnapshotCause.RESYNC),
+        BookSnapshot(*bare, (), ()),
+        BookDelta(*head, ((100.5, 0.0), (100.5, 2.0)), (), 12, 13, 11, 99),
+        BookDelta(*bare, (), ((7.0, 1.0),)),
+        Quote(*head, 100.5, 1.0, 101.0, 2.0, 14),
+        Quote(*bare, None, None, 101.0, 2.0),
+        Ticker(*head, 100.5, 0.25, 99.0, 102.0, 98.0, 1000.0, 100000.0, 17, "24h"),
+        Candle(*head, "1m", NOW - 60, NOW, 1.0, 4.0, 0.5, 2.0, 10.0, 20.0, 5.0, 3, True, False),
+        Candle(*bare, "1m", NOW - 60, NOW, None, None, None, None, 0.0),
+        Funding(*head, 0.0001, 28_800_000_000_000, NOW + 9, False, -0.0002),
+        MarkPrice(*head, 100.4, 100.3, 100.2),
+        OpenInterest(*head, 5000.0, 502500.0),
+        Liquidation(*head, Side.SELL, 90.0, 89.5, 4.0, "o-9", False),
+    ]
+
+
+def other_events() -> list[Event]:
+    """One of every kind of account and quality event."""
+    head = ("acme", "BTC-USD", NOW - 5, NOW)
+    about = ("acme", "BTC-USD", None, NOW, Channel.TRADES, "acme/public/1", Severity.WARNING)
+    whole = ("acme", None, None, NOW, None, "acme/public/1", Severity.INFO)
+    return [
+        OrderUpdate(*head, "o-1", OrderStatus.FILLED, Side.BUY, 1.0, 1.0, "c-1", "limit", "gtc", 9.0, 9.5, True, False,
+                    "done", account="mine"),
+        Fill(*head, "t-2", "o-1", "c-1", Side.BUY, 9.0, 1.0, True, -0.01, "USD", account="mine"),
+        Balance("acme", None, None, NOW, "USD", 100.0, 75.5, 24.5, account="mine"),
+        Position(*head, -2.0, 10.0, 11.0, -2.0, 5.0, 20.0, account="mine"),
+        Subscribed(*about, NOW - 1, True),
+        Unsubscribed(*about, UnsubscribeReason.STOPPED),
+        Watermark(*about, NOW - 2),
+        Gap(*about, "g-1", GapCause.SEQUENCE, NOW - 9, NOW - 3, 5, 8, 4, Repair.BACKFILL, "naïve “text”"),
+        Gap(*whole, "g-2", GapCause.DISCONNECTED, None),
+        Backfilled(*about, "g-1", 4, 5, 8, True, 0),
+        Resynced(*about, "g-1", 12, 1_000),
+        Stale(*about, NOW - 99, 98, StaleAction.RECONNECT),
+        Recovered(*about, 97),
+        Reconnected(*whole, "ws.acme.example", "closed", 2, 96, 4),
+        Dropped(*about, "hot", "drop_oldest", 3, NOW - 8, NOW - 7),
+        ListingChange(*about, ListingKind.CHANGED, PERP, None),
+        Inexact(*about, "price", 17, "1.2345678901234567"),
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def every_event() -> list[Record]:
+    """A record of every kind of event."""
+    events = [*market_events(), *other_events()]
+    return [Record(event, RUN_ID, number, f"{RUN_ID}/{number}") for number, event in enumerate(events, 1)]
+
+
+@pytest.fixture(scope="session")
+def trades() -> Callable[..., list[Record]]:
+    """Make trades: ``trades(100)``, ``trades(100, 200)``; every fourth is of another instrument."""
+
+    def make(start: int, stop: int | None = None) -> list[Record]:
+        numbers = range(start) if stop is None else range(start, stop)
+        return [
+            Record(
+                Trade(
+                    "acme",
+                    "ETH-USD" if n % 4 == 3 else "BTC-USD",
+                    NOW + n,
+                    NOW + n,
+                    100.0 + n / 8,
+                    1.5,
+                    Side.BUY,
+                    str(n),
+                    n,
+                ),
+                RUN_ID,
+                n + 1,
+                f"acme/{'ETH' if n % 4 == 3 else 'BTC'}-USD/{n}",
+            )
+            for n in numbers
+        ]
+
+    return make
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test uses."""
+    return f"tw_test_{secrets.token_hex(6)}"
+
+
+class Server:
+    """A server of the test's own on a free port, in a folder of its own: it is killed and started again."""
+
+    def __init__(self, command: Sequence[str], ready: bytes) -> None:
+        self._command = command
+        self._ready = ready
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it says that it is ready."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert self._process.stdout
+        said = list(itertools.takewhile(lambda line: self._ready not in line, self._process.stdout))
+        assert self._process.poll() is None, b"".join(said).decode()
+        # what it says later is read too, or it would stand still with a full pipe
+        self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
+        self._reader.start()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            self._reader.join()
+            assert process.stdout
+            process.stdout.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Start servers: ``serve("redis-server", "--port", "1234", ready=b"Ready to accept")``; they end with the test."""
+    servers: list[Server] = []
+
+    def start(program: str, *arguments: str, ready: bytes) -> Server:
+        path = shutil.which(program, path=None) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+        if path is None:
+            pytest.skip(f"{program} is not installed")
+        servers.append(Server([path, *arguments], ready))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that nobody listens on, below those that outgoing connections get: it stays free between two starts."""
+    for number in random.sample(range(20_000, 32_000), 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            return number
+    pytest.fail("there is no free port")
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[[str, int, str], None]:
+    """Skip where a server does not run here: ``needs("Redis", 6379, "redis-server")``."""
+
+    def check(server: str, number: int, how: str) -> None:
+        try:
+            socket.create_connection(("127.0.0.1", number), 5).close()
+        except OSError:
+            pytest.skip(f"{server} does not run on 127.0.0.1:{number}; start it with: {how}")
+
+    return check
+
+
+class Listener:
+    """Subscribes to everything under a root of an MQTT broker, and takes what comes."""
+
+    def __init__(self, root: str, port: int = 1883) -> None:
+        self._messages: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        subscribed = threading.Event()
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *_: client.subscribe(f"{root}/#", qos=1)
+        self._client.on_subscribe = lambda *_: subscribed.set()
+        self._client.on_message = lambda _, __, message: self._messages.put((message.topic, bytes(message.payload)))
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        assert subscribed.wait(30)
+
+    def take(self, count: int) -> list[tuple[str, bytes]]:
+        """Wait for so many messages: topic and payload."""
+        return [self._messages.get(timeout=30) for _ in range(count)]
+
+    def forget(self, topic: str) -> None:
+        """Have the broker forget what it retains."""
+        self._client.publish(topic, b"", qos=1, retain=True).wait_for_publish(30)
+
+    def close(self) -> None:
+        """End it."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Listener]]:
+    """Listen to an MQTT broker: ``listen("root")``, ``listen("root", port)``."""
+    listeners: list[Listener] = []
+
+    def start(root: str, number: int = 1883) -> Listener:
+        listeners.append(Listener(root, number))
+        return listeners[-1]
+
+    yield start
+    for listener in listeners:
+        listener.close()
+
+
+@pytest.fixture
+def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Run a coroutine; nothing may be left of it."""
+
+    def running(main: Coroutine[Any, Any, Any]) -> Any:
+        async def whole() -> Any:
+            result = await main
+            for _ in range(10):  # those that were cancelled end now
+                await asyncio.sleep(0)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not left, f"tasks are left: {left}"
+            return result
+
+        return asyncio.run(whole())
+
+    return running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a server of the test's own keeps its data."""
+    path = tmp_path / "server"
+    path.mkdir()
+    return path
+
+
+RecordOf: TypeAlias = Callable[[str, Mapping[str, Any]], Record]
+
+_JSON = ("bids", "asks", "conditions", "instrument", "before")
+
+
+def _nulls(kind: inspect.StructType) -> dict[str, None]:
+    return {
+        field.name: None
+        for field in kind.fields
+        if field.required and isinstance(field.type, inspect.UnionType) and field.type.includes_none
+    }
+
+
+_KINDS = [inspect.type_info(kind) for kind in get_args(StoredEvent)]
+_NULLS = {str(kind.tag): _nulls(kind) for kind in _KINDS if isinstance(kind, inspect.StructType)}
+
+
+@pytest.fixture
+def record_of() -> RecordOf:
+    """Give what makes a record of a row: the kind's tag, and columns by name; JSON columns are texts or lists."""
+
+    from tickwire import decode_record
+
+    def made(tag: str, row: Mapping[str, Any]) -> Record:
+        fields = {name: value for name, value in row.items() if value is not None}
+        for name in _JSON:
+            if isinstance(fields.get(name), str):
+                fields[name] = msgspec.Raw(fields[name].encode())
+        return decode_record(msgspec.json.encode({"type": tag, "schema": 1} | _NULLS[tag] | fields))
+
+    return made

@@ -1,0 +1,1 @@
+"""Deliberate bugs, and the proof that each is noticed."""
