@@ -7,10 +7,14 @@ through the fixture ``toy``.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import random
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import attrs
@@ -473,3 +477,16 @@ def toy() -> Toy:
     """Give a toy exchange."""
     random.seed(0)  # a back-off's jitter must not decide whether a test passes
     return Toy()
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Give a plugin that needs no network, afresh, importable as ``tickwire_scripted``."""
+    file = Path(__file__).parent / "scripted" / "tickwire_scripted.py"
+    spec = importlib.util.spec_from_file_location("tickwire_scripted", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, "tickwire_scripted", module)
+    return module

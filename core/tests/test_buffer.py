@@ -12,8 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tickwire.feed.buffer import EventBuffer, channel_of
+from tickwire.feed.buffer import EventBuffer
 from tickwire.model.account import Balance, Fill, OrderStatus, OrderUpdate, Position
+from tickwire.model.channel_events import channel_of
 from tickwire.model.channels import Channel
 from tickwire.model.clock import ManualClock
 from tickwire.model.events import (

@@ -20,7 +20,6 @@ from tickwire.derive.nbbo import Nbbo
 from tickwire.derive.processor import Processor
 from tickwire.derive.throttle import Throttle
 from tickwire.derive.vwap import Vwap
-from tickwire.feed.buffer import channel_of
 from tickwire.model.books import Books
 from tickwire.model.channels import Channel
 from tickwire.model.events import BookDelta, BookSnapshot, Candle, Quote, Side, SnapshotCause, Ticker, Trade
@@ -486,7 +485,7 @@ def test_a_function_lets_through_changes_drops_and_makes_events() -> None:
         return [event, event] if event.price > 5 else event
 
     one, two = trade(0, 1), trade(1, 9)
-    assert through(Calling(double, "m:double", channel_of), one, watermark(2), two) == [one, two, two]
+    assert through(Calling(double, "m:double"), one, watermark(2), two) == [one, two, two]
 
 
 def test_what_a_function_fails_at_is_told_as_dropped_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -496,7 +495,7 @@ def test_what_a_function_fails_at_is_told_as_dropped_and_logged_once(caplog: pyt
         return answers.pop() if answers else 1 / 0
 
     with caplog.at_level(logging.ERROR):
-        found = through(Calling(wrong, "m:wrong", channel_of, "hot"), *(trade(number) for number in range(4)))
+        found = through(Calling(wrong, "m:wrong", "hot"), *(trade(number) for number in range(4)))
     expected = [("hot", "process", 1, Channel.TRADES, at(number) + SECOND // 10) for number in range(4)]
     assert [
         (one.sink, one.policy, one.count, one.channel, one.ts_first) for one in found if isinstance(one, Dropped)

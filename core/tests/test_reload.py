@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import logging
 import sys
@@ -28,7 +27,6 @@ from tickwire.run.config import config_from
 from tickwire.run.runner import Runner
 from tickwire.run.settings import Config
 
-FILE = Path(__file__).parent / "scripted" / "tickwire_scripted.py"
 RECORDS: dict[str, list[Record]] = {}
 LISTS: dict[str, list[tuple[str, int]]] = {}
 
@@ -63,19 +61,9 @@ class KeepPlugin:
         return [SinkInfo("keep", KeepOptions, "tests_keep_sink:KeepSink")]
 
 
-def scripted() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tickwire_scripted", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(autouse=True)
-def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+def _importable(monkeypatch: pytest.MonkeyPatch, scripted: ModuleType) -> None:
     monkeypatch.setitem(sys.modules, "tests_keep_sink", sys.modules[__name__])
-    monkeypatch.setitem(sys.modules, "tickwire_scripted", scripted())
     RECORDS.clear()
     LISTS.clear()
 

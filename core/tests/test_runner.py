@@ -1,7 +1,6 @@
 """Many feeds into many sinks."""
 
 import asyncio
-import importlib.util
 import json
 import sys
 from collections.abc import Sequence
@@ -29,17 +28,6 @@ from tickwire.plugin.registry import Registry
 from tickwire.run.config import config_from
 from tickwire.run.report import RunReport
 from tickwire.run.runner import Runner
-
-FILE = Path(__file__).parent / "scripted" / "tickwire_scripted.py"
-
-
-def scripted() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tickwire_scripted", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @attrs.frozen
@@ -84,9 +72,8 @@ class ListPlugin:
 
 
 @pytest.fixture(autouse=True)
-def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+def _importable(monkeypatch: pytest.MonkeyPatch, scripted: ModuleType) -> None:
     monkeypatch.setitem(sys.modules, "tests_list_sink", sys.modules[__name__])
-    monkeypatch.setitem(sys.modules, "tickwire_scripted", scripted())
     RECORDS.clear()
     GATE.clear()
 

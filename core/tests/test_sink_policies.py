@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -24,7 +23,6 @@ from tickwire.run.config import config_from
 from tickwire.run.report import RunReport
 from tickwire.run.runner import Runner
 
-FILE = Path(__file__).parent / "scripted" / "tickwire_scripted.py"
 IS_AWAY: set[str] = set()
 RECORDS: dict[str, list[Record]] = {}
 
@@ -60,19 +58,9 @@ class ServerPlugin:
         return [SinkInfo("server", ServerOptions, "tests_server_sink:ServerSink")]
 
 
-def scripted() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tickwire_scripted", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(autouse=True)
-def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+def _importable(monkeypatch: pytest.MonkeyPatch, scripted: ModuleType) -> None:
     monkeypatch.setitem(sys.modules, "tests_server_sink", sys.modules[__name__])
-    monkeypatch.setitem(sys.modules, "tickwire_scripted", scripted())
     RECORDS.clear()
     IS_AWAY.clear()
 

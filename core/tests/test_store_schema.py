@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tickwire.feed.buffer import channel_of
+from tickwire.model.channel_events import channel_of
 from tickwire.model.channels import Channel
 from tickwire.model.events import BookDelta, BookSnapshot, Funding, Quote, SnapshotCause, Trade
 from tickwire.model.instruments import Instrument

@@ -11,11 +11,11 @@ from typing import Any
 
 _NAMES = {
     "feed.backoff": "BackoffPolicy",
-    "feed.buffer": "channel_of",
     "feed.limits": "Limits",
     "model.account": "AccountEvent Balance Fill OrderStatus OrderUpdate Position",
     "model.book": "BookArrays BookSide FillEstimate L2Book Level",
     "model.books": "Books",
+    "model.channel_events": "EVENTS_OF channel_of",
     "model.channels": "Channel ChannelRequest Subscribe Subscription",
     "model.clock": "Clock ManualClock Nanos SystemClock",
     "model.errors": "AmbiguousExchangeError AuthRejectedError ChecksumMismatchError ConfigError ConnectionLostError "

@@ -1,7 +1,6 @@
 """The public names, for type checkers; ``__init__.py`` imports them lazily."""
 
 from tickwire.feed.backoff import BackoffPolicy as BackoffPolicy
-from tickwire.feed.buffer import channel_of as channel_of
 from tickwire.feed.limits import Limits as Limits
 from tickwire.model.account import AccountEvent as AccountEvent
 from tickwire.model.account import Balance as Balance
@@ -15,6 +14,8 @@ from tickwire.model.book import FillEstimate as FillEstimate
 from tickwire.model.book import L2Book as L2Book
 from tickwire.model.book import Level as Level
 from tickwire.model.books import Books as Books
+from tickwire.model.channel_events import EVENTS_OF as EVENTS_OF
+from tickwire.model.channel_events import channel_of as channel_of
 from tickwire.model.channels import Channel as Channel
 from tickwire.model.channels import ChannelRequest as ChannelRequest
 from tickwire.model.channels import Subscribe as Subscribe

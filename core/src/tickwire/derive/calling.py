@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tickwire.model.account import AccountEvent
-from tickwire.model.channels import Channel
+from tickwire.model.channel_events import channel_of
 from tickwire.model.events import MarketEvent
 from tickwire.model.quality import Dropped, Event, QualityEvent, Severity
 
@@ -25,18 +25,14 @@ class Calling:
     purpose answers ``None``.
     """
 
-    def __init__(
-        self, function: Callable[[Any], Any], name: str, channel_of: Callable[[Event], Channel], sink: str = ""
-    ) -> None:
+    def __init__(self, function: Callable[[Any], Any], name: str, sink: str = "") -> None:
         """Take over a function.
 
         Args:
             function: Is given each event, in order.
             name: What it is called in the log.
-            channel_of: Tells which channel an event belongs to.
             sink: Who is named in ``Dropped``.
         """
-        self._channel_of = channel_of
         self._function = function
         self._name = name
         self._sink = sink
@@ -48,7 +44,8 @@ class Calling:
             yield from self._answers(self._function(event))
         except Exception as error:  # whatever the user's function raises must not stop the others' events
             if not self._has_failed:
-                logger.error("%s raised %s: %s; further errors are told as Dropped", self._name, type(error), error)
+                kind = type(error).__name__
+                logger.error("%s raised %s: %s; further errors are told as Dropped", self._name, kind, error)
             self._has_failed = True
             yield self._dropped(event)
 
@@ -66,6 +63,5 @@ class Calling:
         return events  # type: ignore[no-any-return]
 
     def _dropped(self, event: Event) -> Dropped:
-        channel = self._channel_of(event)
-        header = (event.exchange, event.symbol, None, event.ts_recv, channel, None, Severity.ERROR)
+        header = (event.exchange, event.symbol, None, event.ts_recv, channel_of(event), None, Severity.ERROR)
         return Dropped(*header, self._sink, "process", 1, event.ts_recv, event.ts_recv)

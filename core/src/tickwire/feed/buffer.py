@@ -13,12 +13,12 @@ from collections.abc import Callable
 from enum import StrEnum, auto
 from typing import ClassVar, Generic, TypeVar
 
-from tickwire.model.channel_events import CHANNELS
+from tickwire.model.channel_events import channel_of
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Clock, Nanos
-from tickwire.model.quality import Dropped, Event, QualityEvent, Severity
+from tickwire.model.quality import Dropped, Event, Severity
 
-__all__ = ["CONFLATE", "EventBuffer", "WhenFull", "channel_of"]
+__all__ = ["CONFLATE", "EventBuffer", "WhenFull"]
 
 CONFLATE = "conflate"
 """In ``Dropped.policy``: a later state took the place of what is announced, which is no loss of the state itself."""
@@ -33,11 +33,6 @@ class WhenFull(StrEnum):
 
     DROP_OLDEST = auto()
     BLOCK = auto()
-
-
-def channel_of(event: Event) -> Channel:
-    """Tell which channel an event belongs to; quality events to ``QUALITY``."""
-    return Channel.QUALITY if isinstance(event, QualityEvent) else CHANNELS[type(event)]
 
 
 class EventBuffer(Generic[T]):

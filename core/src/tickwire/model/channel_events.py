@@ -1,4 +1,4 @@
-"""Which events each channel brings."""
+"""Which events each channel brings, and which channel brings an event."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from tickwire.model.events import (
     Ticker,
     Trade,
 )
+from tickwire.model.quality import Event, QualityEvent
 
-__all__ = ["CHANNELS", "EVENTS"]
+__all__ = ["EVENTS_OF", "channel_of"]
 
-EVENTS: Mapping[Channel, tuple[type, ...]] = {
+EVENTS_OF: Mapping[Channel, tuple[type, ...]] = {
     Channel.TRADES: (Trade,),
     Channel.L2_BOOK: (BookSnapshot, BookDelta),
     Channel.L1_BOOK: (Quote,),
@@ -36,7 +37,11 @@ EVENTS: Mapping[Channel, tuple[type, ...]] = {
     Channel.BALANCES: (Balance,),
     Channel.POSITIONS: (Position,),
 }
-"""Of every channel but ``quality``."""
+"""The classes of a channel's events; every channel but ``quality`` has its own."""
 
-CHANNELS: Mapping[type, Channel] = {one: channel for channel, classes in EVENTS.items() for one in classes}
-"""The other way round."""
+_CHANNELS: Mapping[type, Channel] = {one: channel for channel, classes in EVENTS_OF.items() for one in classes}
+
+
+def channel_of(event: Event) -> Channel:
+    """Tell which channel an event belongs to; quality events to ``QUALITY``."""
+    return Channel.QUALITY if isinstance(event, QualityEvent) else _CHANNELS[type(event)]

@@ -17,7 +17,7 @@ from tickwire.derive.nbbo import Nbbo
 from tickwire.derive.processor import Processor
 from tickwire.derive.throttle import THROTTLED, Throttle
 from tickwire.derive.vwap import Vwap
-from tickwire.feed.buffer import channel_of
+from tickwire.model.channel_events import channel_of
 from tickwire.model.channels import Channel
 from tickwire.model.errors import ConfigError
 from tickwire.model.events import (
@@ -143,7 +143,7 @@ def _vwap(step: VwapStep, _: str) -> Processor:
 
 
 def _call(step: CallStep, sink: str) -> Processor:
-    return Calling(imported(step.function), step.function, channel_of, sink)
+    return Calling(imported(step.function), step.function, sink)
 
 
 _MAKERS: dict[type, Callable[[Any, str], Processor]] = {

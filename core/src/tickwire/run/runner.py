@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import attrs
 
-from tickwire.feed.buffer import channel_of
+from tickwire.model.channel_events import channel_of
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Clock, SystemClock
 from tickwire.model.errors import TickwireError, UnknownInstrumentError

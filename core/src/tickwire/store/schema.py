@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import attrs
 import msgspec.inspect as inspect
 
-from tickwire.model.channel_events import EVENTS
+from tickwire.model.channel_events import EVENTS_OF
 from tickwire.model.channels import Channel
 from tickwire.model.instruments import Instrument
 from tickwire.model.quality import QualityEvent
@@ -75,7 +75,7 @@ _DURATIONS = {"ts_down"}
 # the partition is called ``channel`` too, and readers let it win over the column
 _RENAMED = {"channel": "of_channel"}
 _EVENTS: Mapping[Channel, tuple[type, ...]] = {
-    **EVENTS,
+    **EVENTS_OF,
     Channel.QUALITY: tuple(one for one in event_types() if issubclass(one, QualityEvent)),
 }
 CHANNEL_OF: Mapping[type, Channel] = {one: channel for channel, classes in _EVENTS.items() for one in classes}

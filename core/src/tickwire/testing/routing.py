@@ -8,26 +8,7 @@ from typing import Any
 
 import pytest
 
-from tickwire import (
-    Balance,
-    BookDelta,
-    BookSnapshot,
-    Candle,
-    Channel,
-    DataError,
-    Event,
-    Fill,
-    Funding,
-    Liquidation,
-    MarkPrice,
-    OpenInterest,
-    OrderUpdate,
-    Position,
-    Quote,
-    Ticker,
-    Trade,
-    UnknownNativeError,
-)
+from tickwire import EVENTS_OF, Channel, DataError, Event, UnknownNativeError
 from tickwire.plugin import Control, Frame, Router, Unknown
 from tickwire.testing.checks import check
 from tickwire.testing.frames import RECEIVED, FramesFile, events_lines
@@ -39,21 +20,6 @@ from tickwire.testing.verdicts import if_claimed, refuse, verify
 
 __all__ = ["RoutingChecks", "each_frame", "read"]
 
-EVENTS: dict[Channel, tuple[type, ...]] = {
-    Channel.TRADES: (Trade,),
-    Channel.L2_BOOK: (BookSnapshot, BookDelta),
-    Channel.L1_BOOK: (Quote,),
-    Channel.TICKER: (Ticker,),
-    Channel.CANDLES: (Candle,),
-    Channel.MARK_PRICE: (MarkPrice,),
-    Channel.FUNDING: (Funding,),
-    Channel.OPEN_INTEREST: (OpenInterest,),
-    Channel.LIQUIDATIONS: (Liquidation,),
-    Channel.ORDERS: (OrderUpdate,),
-    Channel.FILLS: (Fill,),
-    Channel.BALANCES: (Balance,),
-    Channel.POSITIONS: (Position,),
-}
 _UNHEARD = "tickwire_unheard_of"
 _SYMBOL = re.compile(rb'"symbol":"[^"]*"')
 
@@ -78,8 +44,8 @@ class RoutingChecks(Conformance):
             verify(files, f"frames/{channel}.jsonl", f"{channel} is claimed, and no frame shows it", do)
             socket = subject.info.channels[channel].socket
             given = {type(event) for file in files for event in market_events(_all(strategies, file, socket))}
-            what = f"the frames of {channel} give {_names(given)}, none of {_names(EVENTS[channel])}"
-            verify(given & set(EVENTS[channel]), "routing.py", what, "give the channel's own events")
+            what = f"the frames of {channel} give {_names(given)}, none of {_names(EVENTS_OF[channel])}"
+            verify(given & set(EVENTS_OF[channel]), "routing.py", what, "give the channel's own events")
 
     @check(
         "R2",
@@ -167,7 +133,7 @@ class RoutingChecks(Conformance):
     def test_r7_routers_share_no_state(self, subject: Subject) -> None:
         strategies = subject.reading()
         instrument = next(iter(strategies.instruments))
-        wanted = [subject.subscription(one, instrument) for one in subject.offered() if one in EVENTS]
+        wanted = [subject.subscription(one, instrument) for one in subject.offered() if one in EVENTS_OF]
 
         def found(fresh: Callable[..., Router[Any]]) -> Mapping[str, Sequence[object]]:
             # of what is asked for the frames are not compared: their ids may be random

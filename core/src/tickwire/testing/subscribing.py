@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from tickwire import Channel, Instrument, Subscription
+from tickwire import EVENTS_OF, Channel, Instrument, Subscription
 from tickwire.plugin import Alive, Confirmed, Refused, Router, Send, Unknown
 from tickwire.simulation import Abilities
 from tickwire.testing.checks import check
@@ -15,7 +15,6 @@ from tickwire.testing.hardening import route_safely
 from tickwire.testing.kit import Conformance, per_channel
 from tickwire.testing.own_way import OwnLine
 from tickwire.testing.prerequisites import same_in
-from tickwire.testing.routing import EVENTS
 from tickwire.testing.speaking import Caller, SpeakingExchange
 from tickwire.testing.subject import Strategies, Subject
 from tickwire.testing.verdicts import SPOKEN, cannot, if_claimed, refuse, verify
@@ -77,7 +76,7 @@ class SubscribingChecks(Conformance):
                 verify(not confirmed, "info.py", what, "declare acknowledged=True")
             exchange.step(200)
             heard = hear(router, line.take())
-            kinds = EVENTS[channel]
+            kinds = EVENTS_OF[channel]
             verify(any(isinstance(item, kinds) for item in heard), SPOKEN, f"no {channel} comes", "ask for it")
             list(say(router.unsubscribe(wanted), router, line))
             exchange.step(100)
@@ -135,7 +134,7 @@ class SubscribingChecks(Conformance):
         skip_when=f"{_NO_DRESS}, or the exchange acknowledges nothing",
     )
     def test_r16_answers_belong_to_their_connection(self, subject: Subject) -> None:
-        channels = [one for one in subject.offered() if one in EVENTS and subject.info.channels[one].acknowledged]
+        channels = [one for one in subject.offered() if one in EVENTS_OF and subject.info.channels[one].acknowledged]
         if not channels:
             cannot("the exchange acknowledges nothing")
         exchange = subject.speaking()
