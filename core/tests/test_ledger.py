@@ -19,7 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickwire.model.channels import Channel
-from tickwire.model.clock import ManualClock
 from tickwire.model.errors import ConfigError, DecodeError, TickwireError
 from tickwire.model.events import Trade
 from tickwire.model.quality import (
@@ -157,21 +156,17 @@ def test_what_is_no_ledger_and_what_is_a_later_tickwire_s_is_refused(tmp_path: P
 
 
 # what a run writes
-def kept(folder: Path, clock: ManualClock) -> RunLedger:
-    return RunLedger(folder, Config((), name="night", state=folder), RUN, clock)
+def kept(folder: Path) -> RunLedger:
+    return RunLedger(folder, Config((), name="night", state=folder), RUN)
 
 
 def test_a_run_writes_only_what_every_sink_has_and_the_rest_at_its_end(tmp_path: Path) -> None:
     async def scenario() -> None:
-        clock = ManualClock()
-        own = kept(tmp_path, clock)
+        own = kept(tmp_path)
         for record in STORY[:4]:
             own.passed(record)
         own.passed(*records(Stale(*head(1), None, 1, StaleAction.NONE), first=90))  # says nothing of coverage
-        keeper = asyncio.create_task(own.run(lambda: 3))
-        while not (tmp_path / LEDGER).exists() or not list(ledger(tmp_path).read()):
-            await clock.advance(1.0)
-        keeper.cancel()
+        await own.write(safe=3)
         assert [record.ordinal for record in ledger(tmp_path).read()] == [1, 2, 3]
         await own.close(safe=100)
         assert [record.ordinal for record in ledger(tmp_path).read()] == [1, 3, 4]
@@ -185,11 +180,11 @@ def test_a_ledger_that_cannot_be_written_is_warned_of_once_and_caught_up(
     async def scenario() -> None:
         blocked = tmp_path / "state"
         blocked.write_text("a file where the directory should be")
-        own = kept(blocked, ManualClock())
+        own = kept(blocked)
         with caplog.at_level(logging.WARNING):
             for record in STORY[:2]:
                 own.passed(record)
-                await own._write(100)
+                await own.write(100)
         assert [one.getMessage().partition(", ")[0] for one in caplog.records] == [
             f"{blocked / LEDGER} cannot be written"
         ]
@@ -203,7 +198,7 @@ def test_a_ledger_that_cannot_be_written_is_warned_of_once_and_caught_up(
 
 def test_what_no_config_file_collects_is_not_kept(tmp_path: Path) -> None:
     async def scenario() -> None:
-        own = RunLedger(tmp_path, Config(()), RUN, ManualClock())
+        own = RunLedger(tmp_path, Config(()), RUN)
         own.passed(STORY[0])
         await own.close(100)
 

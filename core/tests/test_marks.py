@@ -12,7 +12,6 @@ import pytest
 
 from tickwire.feed.marks import Mark
 from tickwire.model.channels import Channel, Subscription
-from tickwire.model.clock import ManualClock
 from tickwire.model.events import Side, Trade
 from tickwire.model.instruments import Instrument
 from tickwire.model.quality import Severity, Watermark
@@ -77,7 +76,7 @@ def test_a_file_that_is_none_is_warned_of_and_the_run_begins_anew(
 
 def test_a_mark_is_written_once_every_sink_has_what_came_before(tmp_path: Path) -> None:
     async def scenario() -> None:
-        marks = RunMarks(tmp_path, CONFIG, ManualClock())
+        marks = RunMarks(tmp_path, CONFIG)
         of_feed = marks.of(CONFIG.exchanges[0], float)
         assert of_feed.last(TRADES) is None
         for ordinal, ts in ((10, 100), (20, 200)):
@@ -87,27 +86,27 @@ def test_a_mark_is_written_once_every_sink_has_what_came_before(tmp_path: Path) 
         await marks.close(19)
 
     asyncio.run(scenario())
-    kept = RunMarks(tmp_path, CONFIG, ManualClock()).of(CONFIG.exchanges[0], float)
+    kept = RunMarks(tmp_path, CONFIG).of(CONFIG.exchanges[0], float)
     assert kept.last(TRADES) == Mark(100, trade(100))
 
 
 def test_an_event_that_no_sink_was_given_keeps_no_mark(tmp_path: Path) -> None:
     async def scenario() -> None:
-        marks = RunMarks(tmp_path, CONFIG, ManualClock())
+        marks = RunMarks(tmp_path, CONFIG)
         marks.of(CONFIG.exchanges[0], float).note(TRADES, Mark(7), watermark(7))
         await marks.close(1_000)
-        assert RunMarks(tmp_path, CONFIG, ManualClock()).of(CONFIG.exchanges[0], float).last(TRADES) is None
+        assert RunMarks(tmp_path, CONFIG).of(CONFIG.exchanges[0], float).last(TRADES) is None
 
     asyncio.run(scenario())
 
 
 def test_who_comes_back_within_the_run_does_not_go_on_where_the_last_run_ended(tmp_path: Path) -> None:
     async def scenario() -> None:
-        marks, event = RunMarks(tmp_path, CONFIG, ManualClock()), watermark(7)
+        marks, event = RunMarks(tmp_path, CONFIG), watermark(7)
         marks.of(CONFIG.exchanges[0], float).note(BOOK, Mark(7), event)
         marks.passed(event, 1)
         await marks.close(1)
-        again = RunMarks(tmp_path, CONFIG, ManualClock()).of(CONFIG.exchanges[0], float)
+        again = RunMarks(tmp_path, CONFIG).of(CONFIG.exchanges[0], float)
         assert (again.last(BOOK), again.last(BOOK)) == (Mark(7), None)
 
     asyncio.run(scenario())
@@ -117,11 +116,11 @@ def test_a_simulator_s_marks_are_not_the_exchange_s(tmp_path: Path) -> None:
     async def scenario() -> None:
         entry = CONFIG.exchanges[0]
         elsewhere = attrs.evolve(entry, endpoints=attrs.evolve(entry.endpoints, rest="http://127.0.0.1:1"))
-        marks, event = RunMarks(tmp_path, CONFIG, ManualClock()), watermark(7)
+        marks, event = RunMarks(tmp_path, CONFIG), watermark(7)
         marks.of(elsewhere, float).note(BOOK, Mark(7), event)
         marks.passed(event, 1)
         await marks.close(1)
-        again = RunMarks(tmp_path, CONFIG, ManualClock())
+        again = RunMarks(tmp_path, CONFIG)
         assert (again.of(elsewhere, float).last(BOOK), again.of(entry, float).last(BOOK)) == (Mark(7), None)
 
     asyncio.run(scenario())

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, get_args
 
@@ -23,114 +22,21 @@ import pytest
 from msgspec import inspect
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tickwire import (
-    Backfilled,
-    Balance,
-    BookDelta,
-    BookSnapshot,
-    Candle,
-    Channel,
-    Dropped,
-    Event,
-    Fill,
-    Funding,
-    Gap,
-    GapCause,
-    Inexact,
-    Instrument,
-    Liquidation,
-    ListingChange,
-    ListingKind,
-    MarkPrice,
-    OpenInterest,
-    OrderStatus,
-    OrderUpdate,
-    Position,
-    Quote,
-    Reconnected,
-    Record,
-    Recovered,
-    Repair,
-    Resynced,
-    Severity,
-    Side,
-    SnapshotCause,
-    Stale,
-    StaleAction,
-    StoredEvent,
-    Subscribed,
-    SymbolParts,
-    Ticker,
-    Trade,
-    Unsubscribed,
-    UnsubscribeReason,
-    Watermark,
-)
+from tickwire import Record, Side, StoredEvent, Trade
+from tickwire.testing import every_event as kit_events
+from tickwire.testing import recorded
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
 
 RUN_ID = "01KB0V5Y3ZJ6T0Q4M8N2R7W9XC"
 NOW = 1_795_715_943_133_456_789
-PERP = Instrument.of("acme", "BTC_USD", SymbolParts("BTC", "USD"), tick_size=Decimal("0.1"), lot_size=Decimal("0.001"))
-
-
-def market_events() -> list[Event]:
-    """One of every kind, with every field set, and with all that may be missing."""
-    head = ("acme", "BTC-USD", NOW - 5, NOW)
-    bare = ("acme", "X.Y*Z#>-USD", None, NOW + 1)
-    levels = ((100.5, 1.25), (100.0, 0.000000123)), ((101.0, 3.0),)
-    return [
-        Trade(*head, 100.5, 0.25, Side.BUY, "t-1", 7, 2, True, ("liquidation", "block")),
-        Trade(*bare, 1e-07, 123456789012345.0),
-        BookSnapshot(*head, *levels, 11, 4294967295, 100, SnapshotCause.RESYNC),
-        BookSnapshot(*bare, (), ()),
-        BookDelta(*head, ((100.5, 0.0), (100.5, 2.0)), (), 12, 13, 11, 99),
-        BookDelta(*bare, (), ((7.0, 1.0),)),
-        Quote(*head, 100.5, 1.0, 101.0, 2.0, 14),
-        Quote(*bare, None, None, 101.0, 2.0),
-        Ticker(*head, 100.5, 0.25, 99.0, 102.0, 98.0, 1000.0, 100000.0, 17, "24h"),
-        Candle(*head, "1m", NOW - 60, NOW, 1.0, 4.0, 0.5, 2.0, 10.0, 20.0, 5.0, 3, True, False),
-        Candle(*bare, "1m", NOW - 60, NOW, None, None, None, None, 0.0),
-        Funding(*head, 0.0001, 28_800_000_000_000, NOW + 9, False, -0.0002),
-        MarkPrice(*head, 100.4, 100.3, 100.2),
-        OpenInterest(*head, 5000.0, 502500.0),
-        Liquidation(*head, Side.SELL, 90.0, 89.5, 4.0, "o-9", False),
-    ]
-
-
-def other_events() -> list[Event]:
-    """One of every kind of account and quality event."""
-    head = ("acme", "BTC-USD", NOW - 5, NOW)
-    about = ("acme", "BTC-USD", None, NOW, Channel.TRADES, "acme/public/1", Severity.WARNING)
-    whole = ("acme", None, None, NOW, None, "acme/public/1", Severity.INFO)
-    return [
-        OrderUpdate(*head, "o-1", OrderStatus.FILLED, Side.BUY, 1.0, 1.0, "c-1", "limit", "gtc", 9.0, 9.5, True, False,
-                    "done", account="mine"),
-        Fill(*head, "t-2", "o-1", "c-1", Side.BUY, 9.0, 1.0, True, -0.01, "USD", account="mine"),
-        Balance("acme", None, None, NOW, "USD", 100.0, 75.5, 24.5, account="mine"),
-        Position(*head, -2.0, 10.0, 11.0, -2.0, 5.0, 20.0, account="mine"),
-        Subscribed(*about, NOW - 1, True),
-        Unsubscribed(*about, UnsubscribeReason.STOPPED),
-        Watermark(*about, NOW - 2),
-        Gap(*about, "g-1", GapCause.SEQUENCE, NOW - 9, NOW - 3, 5, 8, 4, Repair.BACKFILL, "naïve “text”"),
-        Gap(*whole, "g-2", GapCause.DISCONNECTED, None),
-        Backfilled(*about, "g-1", 4, 5, 8, True, 0),
-        Resynced(*about, "g-1", 12, 1_000),
-        Stale(*about, NOW - 99, 98, StaleAction.RECONNECT),
-        Recovered(*about, 97),
-        Reconnected(*whole, "ws.acme.example", "closed", 2, 96, 4),
-        Dropped(*about, "hot", "drop_oldest", 3, NOW - 8, NOW - 7),
-        ListingChange(*about, ListingKind.CHANGED, PERP, None),
-        Inexact(*about, "price", 17, "1.2345678901234567"),
-    ]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def every_event() -> list[Record]:
     """A record of every kind of event."""
-    events = [*market_events(), *other_events()]
-    return [Record(event, RUN_ID, number, f"{RUN_ID}/{number}") for number, event in enumerate(events, 1)]
+    return recorded(kit_events(), RUN_ID)
 
 
 @pytest.fixture(scope="session")

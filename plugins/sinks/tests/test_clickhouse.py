@@ -38,7 +38,7 @@ from tickwire import (
     Side,
     Trade,
 )
-from tickwire.testing import SinkConformance, TcpProxy, every_event, recorded, stream_of
+from tickwire.testing import SinkConformance, TcpProxy, every_event, recorded, stream_of, write_batches
 from tickwire_sinks.clickhouse import BLAMES_RECORD, BLAMES_SETTINGS, ClickHouseSink
 from tickwire_sinks.clickhouse_tables import MODERN, OLD, Dialect, tables
 from tickwire_sinks.database_options import ClickHouseOptions
@@ -291,23 +291,13 @@ def options(url: str, **settings: Any) -> ClickHouseOptions:
     return ClickHouseOptions(url, database=f"test_{uuid4().hex}", **settings)
 
 
-async def written(settings: ClickHouseOptions, *batches: Sequence[Record]) -> None:
-    sink = ClickHouseSink(settings)
-    try:
-        await sink.open()
-        for batch in batches:
-            await sink.write(batch)
-    finally:
-        await sink.close()
-
-
 @has_engine
 def test_todays_engine_gives_back_every_kind_of_event_once(engine: Engine, record_of: RecordOf) -> None:
     async def body() -> None:
         async with engine.served() as url:
             settings, records = options(url), recorded(every_event())
-            await written(settings, records)
-            await written(settings, records[5:], records)
+            await write_batches(ClickHouseSink(settings), records)
+            await write_batches(ClickHouseSink(settings), records[5:], records)
             assert await read(url, settings.database, record_of) == records
 
     asyncio.run(body())
@@ -322,8 +312,8 @@ def test_todays_engine_keeps_one_copy_of_a_trade_that_another_run_found(engine: 
             filled = msgspec.structs.replace(
                 live, ts_event=T0 // 1_000_000 * 1_000_000, ts_recv=T0 + 9, backfilled=True
             )
-            await written(settings, [Record(live, "01KA", 1, "kit/SOL-USDC/12")])
-            await written(settings, [Record(filled, "01KB", 5, "kit/SOL-USDC/12")])
+            await write_batches(ClickHouseSink(settings), [Record(live, "01KA", 1, "kit/SOL-USDC/12")])
+            await write_batches(ClickHouseSink(settings), [Record(filled, "01KB", 5, "kit/SOL-USDC/12")])
             assert [record.event for record in await read(url, settings.database, record_of)] == [filled]
 
     asyncio.run(body())
@@ -334,10 +324,10 @@ def test_todays_engine_adds_the_columns_that_an_earlier_table_lacks(engine: Engi
     async def body() -> None:
         async with engine.served() as url:
             settings, records = options(url), stream_of(6)
-            await written(settings, records)
+            await write_batches(ClickHouseSink(settings), records)
             for column in ("conditions", "matches"):
                 await query(url, f"ALTER TABLE {settings.database}.trade DROP COLUMN {column}")
-            await written(settings, records)
+            await write_batches(ClickHouseSink(settings), records)
             assert await read(url, settings.database, record_of) == records
 
     asyncio.run(body())
@@ -351,7 +341,7 @@ def test_a_table_of_other_types_is_the_users_mistake(engine: Engine) -> None:
             await query(url, f"CREATE DATABASE {settings.database}")
             await query(url, f"CREATE TABLE {settings.database}.trade (price String) ENGINE = Memory")
             with pytest.raises(ConfigError, match=r"\.trade\.price is String, not Float64"):
-                await written(settings)
+                await write_batches(ClickHouseSink(settings))
 
     asyncio.run(body())
 
@@ -363,7 +353,7 @@ def test_decimals_keep_their_digits(engine: Engine) -> None:
             settings = options(url, numbers="decimal")
             trade = Trade("kit", "SOL-USDC", T0, T0, Decimal("0.123456789012345678"), Decimal("123456789012345678.5"))
             delta = BookDelta("kit", "SOL-USDC", T0, T0, ((Decimal("98.960000000000000001"), Decimal("1")),), ())
-            await written(settings, recorded([trade, delta]))
+            await write_batches(ClickHouseSink(settings), recorded([trade, delta]))
             price = await query(
                 url, f"SELECT toString(price), toString(size) FROM {settings.database}.trade FORMAT CSV"
             )
@@ -381,8 +371,8 @@ def test_a_poison_record_is_refused_alone(engine: Engine, record_of: RecordOf) -
             settings, good = options(url), stream_of(3)
             poison = msgspec.structs.replace(good[0], event=msgspec.structs.replace(good[0].event, sequence="x"))
             with pytest.raises(RefusedError):
-                await written(settings, [*good, poison])
-            await written(settings, good)
+                await write_batches(ClickHouseSink(settings), [*good, poison])
+            await write_batches(ClickHouseSink(settings), good)
             assert await read(url, settings.database, record_of) == good
 
     asyncio.run(body())

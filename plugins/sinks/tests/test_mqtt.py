@@ -12,6 +12,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from tickwire import ConfigError, ConnectionLostError, Record, Secret, Trade, encode_record
+from tickwire.testing import write_batches
 from tickwire_sinks.mqtt import CODES, MqttSink
 from tickwire_sinks.options import MqttOptions
 
@@ -30,23 +31,12 @@ def options(root: str, **more: Any) -> MqttOptions:
     return MqttOptions(Secret("mqtt://127.0.0.1:1883"), f"{root}/{{exchange}}/{{channel}}/{{symbol}}", **more)
 
 
-async def written(settings: MqttOptions, *batches: list[Record]) -> None:
-    sink = MqttSink(settings)
-    await sink.open()
-    try:
-        for batch in batches:
-            await sink.write(batch)
-    finally:
-        await sink.close()
-        await sink.close()
-
-
 @pytest.mark.parametrize("protocol", ["mqtt5", "mqtt3"])
 def test_every_event_is_a_message_on_the_topic_of_its_kind(
     root: str, every_event: list[Record], listen: Listen, run: Run, protocol: str
 ) -> None:
     listener = listen(root)
-    run(written(options(root, protocol=protocol), every_event))
+    run(write_batches(MqttSink(options(root, protocol=protocol)), every_event))
     found = listener.take(len(every_event))
     assert [payload for _, payload in found] == [encode_record(one) for one in every_event]
     assert [unquote(topic.split("/")[3]) for topic, _ in found] == [one.event.symbol or "_" for one in every_event]
@@ -54,7 +44,7 @@ def test_every_event_is_a_message_on_the_topic_of_its_kind(
 
 def test_messages_come_in_order(root: str, trades: Trades, listen: Listen, run: Run) -> None:
     listener, batch = listen(root), trades(900)
-    run(written(options(root), batch[:850], batch[850:], []))
+    run(write_batches(MqttSink(options(root)), batch[:850], batch[850:], []))
     assert [payload for _, payload in listener.take(900)] == [encode_record(one) for one in batch]
 
 
@@ -62,7 +52,7 @@ def test_the_last_event_of_each_topic_is_kept_for_who_comes_later(
     root: str, trades: Trades, listen: Listen, run: Run
 ) -> None:
     batch = trades(8)
-    run(written(options(root, retain=True), batch))
+    run(write_batches(MqttSink(options(root, retain=True)), batch))
     listener = listen(root)
     found = listener.take(2)
     for topic, _ in found:

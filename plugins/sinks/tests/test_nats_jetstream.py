@@ -13,6 +13,7 @@ from nats.js import errors as js_errors
 from nats.js.api import StreamConfig
 
 from tickwire import ConfigError, ConnectionLostError, Record, Secret, Trade, encode_record
+from tickwire.testing import write_batches
 from tickwire_sinks.nats_jetstream import NatsJetStreamSink
 from tickwire_sinks.options import NatsJetStreamOptions
 
@@ -56,19 +57,9 @@ async def messages(stream: str, url: str = URL) -> list[tuple[str, str, bytes]]:
         await client.close()
 
 
-async def written(sink: NatsJetStreamSink, *batches: list[Record]) -> None:
-    await sink.open()
-    try:
-        for batch in batches:
-            await sink.write(batch)
-    finally:
-        await sink.close()
-        await sink.close()
-
-
 def test_every_event_is_a_message_with_its_key_as_id(stream: str, every_event: list[Record], run: Run) -> None:
     async def main() -> Any:
-        await written(NatsJetStreamSink(options(stream)), every_event)
+        await write_batches(NatsJetStreamSink(options(stream)), every_event)
         return await messages(stream)
 
     found = run(main())
@@ -81,8 +72,8 @@ def test_a_key_that_comes_again_is_taken_for_the_same_message(stream: str, trade
     batch = trades(60)
 
     async def main() -> Any:
-        await written(NatsJetStreamSink(options(stream)), batch[:40], batch[20:40])
-        await written(NatsJetStreamSink(options(stream)), batch)
+        await write_batches(NatsJetStreamSink(options(stream)), batch[:40], batch[20:40])
+        await write_batches(NatsJetStreamSink(options(stream)), batch)
         return await messages(stream)
 
     assert [key for _, key, _ in run(main())] == [one.key for one in batch]
@@ -90,7 +81,7 @@ def test_a_key_that_comes_again_is_taken_for_the_same_message(stream: str, trade
 
 def test_a_stream_is_made_as_the_settings_say(stream: str, run: Run) -> None:
     async def main() -> Any:
-        await written(NatsJetStreamSink(options(stream, max_age=3600.0, max_bytes=10_000_000, duplicates=60.0)))
+        await write_batches(NatsJetStreamSink(options(stream, max_age=3600.0, max_bytes=10_000_000, duplicates=60.0)))
         client = await nats.connect(URL)
         try:
             return (await client.jetstream().stream_info(stream)).config
@@ -113,9 +104,9 @@ def test_a_stream_that_is_there_is_used_if_it_takes_the_subjects(
         await client.close()
         if not is_taken:
             with pytest.raises(ConfigError, match=r"takes .*, not .* → add .* to its subjects, or name another stream"):
-                await written(NatsJetStreamSink(options(stream)))
+                await write_batches(NatsJetStreamSink(options(stream)))
             return 0
-        await written(NatsJetStreamSink(options(stream)), trades(5))
+        await write_batches(NatsJetStreamSink(options(stream)), trades(5))
         return len(await messages(stream))
 
     assert run(main()) == (5 if is_taken else 0)
@@ -125,7 +116,7 @@ def test_a_subject_that_another_stream_takes_is_told(stream: str, run: Run) -> N
     other = NatsJetStreamOptions(Secret(URL), f"{stream}_2", subject=options(stream).subject)
 
     async def main() -> None:
-        await written(NatsJetStreamSink(options(stream)))
+        await write_batches(NatsJetStreamSink(options(stream)))
         with pytest.raises(ConfigError, match=r"NATS at 127.0.0.1:4222: .*subjects overlap with an existing stream"):
             await NatsJetStreamSink(other).open()
 
@@ -213,5 +204,5 @@ def test_what_the_user_may_not_is_told_without_the_password(
     serve("nats-server", "-c", str(file), ready=b"is ready")
     sink = NatsJetStreamSink(NatsJetStreamOptions(Secret(f"nats://{user}127.0.0.1:{port}")))
     with pytest.raises(ConfigError, match=f"(?i)NATS at 127.0.0.1:{port}: .*{message}.* → look at url") as caught:
-        run(written(sink, trades(3)))
+        run(write_batches(sink, trades(3)))
     assert not {"wrong", "right"} & set(str(caught.value).replace(":", " ").split())

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from tickwire import ConfigError, ConnectionLostError, DecodeError, Record, Secret, Trade
+from tickwire.testing import write_batches
 from tickwire_sinks.options import PostgresOptions
 from tickwire_sinks.postgres import PostgresSink
 from tickwire_sinks.postgres_layout import VERSION
@@ -40,19 +41,9 @@ def options(schema: str, **more: Any) -> PostgresOptions:
     return PostgresOptions(Secret(URL), schema, **more)
 
 
-async def written(sink: PostgresSink, *batches: list[Record]) -> None:
-    await sink.open()
-    try:
-        for batch in batches:
-            await sink.write(batch)
-    finally:
-        await sink.close()
-        await sink.close()
-
-
 def test_every_event_reads_back_from_the_table_of_its_kind(schema: str, every_event: list[Record], run: Run) -> None:
     async def main() -> list[Record]:
-        await written(PostgresSink(options(schema)), every_event)
+        await write_batches(PostgresSink(options(schema)), every_event)
         return [
             Record(event_of(table.name, row), row["run_id"], row["ordinal"], row["key"])
             for table in tables("float").values()
@@ -66,7 +57,7 @@ def test_every_event_reads_back_from_the_table_of_its_kind(schema: str, every_ev
 
 def test_the_time_is_that_of_arrival(schema: str, trades: Trades, run: Run) -> None:
     async def main() -> Any:
-        await written(PostgresSink(options(schema)), trades(1))
+        await write_batches(PostgresSink(options(schema)), trades(1))
         return await asked(f'SELECT ts_recv, extract(epoch FROM "time") AS seconds FROM "{schema}".trade')
 
     assert [(row["ts_recv"], row["seconds"]) for row in run(main())] == [
@@ -81,8 +72,8 @@ def test_an_event_that_is_sent_again_is_there_once(
     later = [Record(one.event, "01KB0V5Y3ZJ6T0Q4M8N2R7W9XD", one.ordinal + 7, one.key) for one in batch]
 
     async def main() -> list[Any]:
-        await written(PostgresSink(options(schema)), batch[:60], batch[40:], every_event, batch, every_event)
-        await written(PostgresSink(options(schema)), later)
+        await write_batches(PostgresSink(options(schema)), batch[:60], batch[40:], every_event, batch, every_event)
+        await write_batches(PostgresSink(options(schema)), later)
         return [row["key"] for row in await asked(f'SELECT key FROM "{schema}".trade ORDER BY run_id, ordinal, key')]
 
     found = run(main())
@@ -96,7 +87,7 @@ def test_what_decimals_hold_is_kept_to_the_last_digit(schema: str, run: Run) -> 
     record = Record(Trade("acme", "BTC-USD", 1, 2, price, Decimal(3)), "RUN", 1, "k")
 
     async def main() -> Any:
-        await written(PostgresSink(options(schema, numbers="decimal")), [record])
+        await write_batches(PostgresSink(options(schema, numbers="decimal")), [record])
         return await asked(f'SELECT price, size FROM "{schema}".trade')
 
     assert [(row["price"], row["size"]) for row in run(main())] == [(price, 3)]
@@ -138,9 +129,9 @@ def test_a_poison_record_leaves_nothing_of_its_batch_and_the_others_can_follow(
 
 def test_an_older_schema_gets_the_columns_it_lacks_and_keeps_its_rows(schema: str, trades: Trades, run: Run) -> None:
     async def main() -> Any:
-        await written(PostgresSink(options(schema)), trades(2))
+        await write_batches(PostgresSink(options(schema)), trades(2))
         await asked(f'ALTER TABLE "{schema}".trade DROP COLUMN matches')
-        await written(
+        await write_batches(
             PostgresSink(options(schema)), [Record(Trade("acme", "A-B", 1, 2, 1.0, 1.0, matches=5), "RUN", 3, "k")]
         )
         return await asked(f'SELECT matches FROM "{schema}".trade ORDER BY ordinal')
@@ -160,19 +151,19 @@ def test_an_older_schema_gets_the_columns_it_lacks_and_keeps_its_rows(schema: st
 )
 def test_a_schema_that_is_not_ours_is_refused(schema: str, run: Run, change: str, message: str) -> None:
     async def main() -> None:
-        await written(PostgresSink(options(schema)))
+        await write_batches(PostgresSink(options(schema)))
         await asked(change.format(f'"{schema}"'))
         with pytest.raises(ConfigError, match=message):
-            await written(PostgresSink(options(schema)))
+            await write_batches(PostgresSink(options(schema)))
 
     run(main())
 
 
 def test_numbers_of_another_kind_are_refused_with_the_setting(schema: str, run: Run) -> None:
     async def main() -> None:
-        await written(PostgresSink(options(schema)))
+        await write_batches(PostgresSink(options(schema)))
         with pytest.raises(ConfigError, match=r"is double precision, not numeric.* or set numbers: to what"):
-            await written(PostgresSink(options(schema, numbers="decimal")))
+            await write_batches(PostgresSink(options(schema, numbers="decimal")))
 
     run(main())
 
@@ -182,7 +173,7 @@ def test_two_that_begin_together_make_one_schema(schema: str, trades: Trades, ru
 
     async def main() -> Any:
         batch = trades(40)
-        await asyncio.gather(*(written(PostgresSink(options(schema)), batch[n:]) for n in range(4)))
+        await asyncio.gather(*(write_batches(PostgresSink(options(schema)), batch[n:]) for n in range(4)))
         return await asked(f'SELECT key FROM "{schema}".trade')
 
     assert len(run(main())) == 40
@@ -251,7 +242,7 @@ def test_where_timescaledb_is_there_new_tables_become_hypertables(
         await connection.close()
         url = Secret(f"{URL}?search_path={schema}_ts,public")
         for _ in range(2):
-            await written(PostgresSink(PostgresOptions(url, schema, hypertables=wanted)), trades(20))
+            await write_batches(PostgresSink(PostgresOptions(url, schema, hypertables=wanted)), trades(20))
         calls = await asked(f'SELECT relation, "column" FROM "{schema}_ts".calls')
         await asked(f'DROP SCHEMA "{schema}_ts" CASCADE')
         return calls, await asked(f'SELECT key FROM "{schema}".trade')

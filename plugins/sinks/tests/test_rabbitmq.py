@@ -9,6 +9,7 @@ import aio_pika
 import pytest
 
 from tickwire import ConfigError, ConnectionLostError, Record, Secret, Trade, encode_record
+from tickwire.testing import write_batches
 from tickwire_sinks.options import RabbitMqOptions
 from tickwire_sinks.rabbitmq import RabbitMqSink
 
@@ -46,26 +47,16 @@ async def messages(queue: str) -> list[Any]:
     return found
 
 
-async def written(sink: RabbitMqSink, *batches: list[Record]) -> None:
-    await sink.open()
-    try:
-        for batch in batches:
-            await sink.write(batch)
-    finally:
-        await sink.close()
-        await sink.close()
-
-
 def test_every_event_is_a_persistent_message_with_its_key(exchange: str, every_event: list[Record], run: Run) -> None:
     async def main() -> Any:
-        await written(RabbitMqSink(options(exchange)), every_event)
+        await write_batches(RabbitMqSink(options(exchange)), every_event)
         return await messages(exchange)
 
     found = run(main())
     assert [(one.message_id, one.body) for one in found] == [(one.key, encode_record(one)) for one in every_event]
     assert {one.delivery_mode for one in found} == {aio_pika.DeliveryMode.PERSISTENT}
     assert [one.routing_key for one in found][:3] == [
-        "acme.trades.BTC-USD", "acme.trades.X%2EY%2AZ%23>-USD", "acme.l2_book.BTC-USD",
+        "kit.trades.SOL-USDC", "kit.trades.1000X%2EY-USDC-PERP", "kit.l2_book.SOL-USDC",
     ]  # fmt: skip
 
 
@@ -73,7 +64,7 @@ def test_messages_come_in_order(exchange: str, trades: Trades, run: Run) -> None
     batch = trades(600)
 
     async def main() -> Any:
-        await written(RabbitMqSink(options(exchange)), batch[:500], batch[500:])
+        await write_batches(RabbitMqSink(options(exchange)), batch[:500], batch[500:])
         return await messages(exchange)
 
     assert [one.message_id for one in run(main())] == [one.key for one in batch]

@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tickwire import ConfigError, ConnectionLostError, Record, Secret, encode_record
+from tickwire.testing import write_batches
 from tickwire_sinks.options import RedisStreamsOptions
 from tickwire_sinks.redis_streams import RedisStreamsSink
 
@@ -42,21 +43,11 @@ async def lines(stream: str, url: str = URL) -> list[bytes]:
         return [fields[b"event"] for _, fields in await redis.xrange(stream)]
 
 
-async def written(sink: RedisStreamsSink, *batches: list[Record]) -> None:
-    await sink.open()
-    try:
-        for batch in batches:
-            await sink.write(batch)
-    finally:
-        await sink.close()
-        await sink.close()
-
-
 def test_every_event_is_an_entry_with_its_key_and_its_line(prefix: str, every_event: list[Record], run: Run) -> None:
     sink = RedisStreamsSink(RedisStreamsOptions(Secret(URL), stream=prefix))
 
     async def main() -> list[Any]:
-        await written(sink, every_event)
+        await write_batches(sink, every_event)
         redis: Any
         async with Redis.from_url(URL) as redis:
             return [fields for _, fields in await redis.xrange(prefix)]
@@ -68,7 +59,7 @@ def test_each_instrument_has_its_stream_in_order(prefix: str, trades: Trades, ru
     batch = trades(100)
 
     async def main() -> list[list[bytes]]:
-        await written(RedisStreamsSink(options(prefix)), batch[:60], batch[60:])
+        await write_batches(RedisStreamsSink(options(prefix)), batch[:60], batch[60:])
         return [await lines(f"{prefix}:acme:trades:{symbol}") for symbol in ("BTC-USD", "ETH-USD")]
 
     of = {
@@ -82,7 +73,7 @@ def test_the_last_event_of_each_kind_stands_under_its_key(prefix: str, trades: T
     sink = RedisStreamsSink(options(prefix, last=f"{prefix}:last:{{symbol}}:{{type}}"))
 
     async def main() -> list[Any]:
-        await written(sink, batch[:5], batch[5:])
+        await write_batches(sink, batch[:5], batch[5:])
         async with Redis.from_url(URL) as redis:
             return await redis.mget(f"{prefix}:last:BTC-USD:trade", f"{prefix}:last:ETH-USD:trade")
 
@@ -91,7 +82,7 @@ def test_the_last_event_of_each_kind_stands_under_its_key(prefix: str, trades: T
 
 def test_a_stream_is_trimmed(prefix: str, trades: Trades, run: Run) -> None:
     async def main() -> int:
-        await written(RedisStreamsSink(options(prefix, maxlen=100)), trades(2_000))
+        await write_batches(RedisStreamsSink(options(prefix, maxlen=100)), trades(2_000))
         return len(await lines(f"{prefix}:acme:trades:BTC-USD"))
 
     assert 100 <= run(main()) < 300  # Redis trims whole nodes of a hundred entries
@@ -101,8 +92,8 @@ def test_a_batch_sent_again_after_opening_anew_is_there_once(prefix: str, trades
     batch = trades(300)
 
     async def main() -> list[bytes]:
-        await written(RedisStreamsSink(options(prefix)), batch[:100], batch[100:200])
-        await written(RedisStreamsSink(options(prefix)), batch[150:200], batch[200:])
+        await write_batches(RedisStreamsSink(options(prefix)), batch[:100], batch[100:200])
+        await write_batches(RedisStreamsSink(options(prefix)), batch[150:200], batch[200:])
         return await lines(f"{prefix}:acme:trades:BTC-USD")
 
     assert run(main()) == [encode_record(one) for one in batch if one.event.symbol == "BTC-USD"]

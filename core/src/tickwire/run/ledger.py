@@ -8,11 +8,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 
-from tickwire.model.clock import Clock
 from tickwire.model.errors import TickwireError
 from tickwire.model.quality import Backfilled, Dropped, Gap, Resynced, Subscribed, Unsubscribed, Watermark
 from tickwire.model.stored import Record
@@ -24,19 +22,17 @@ __all__ = ["RunLedger"]
 
 logger = logging.getLogger(__name__)
 
-_EVERY = 1.0
 _KEPT = (Backfilled, Dropped, Gap, Resynced, Subscribed, Unsubscribed, Watermark)
 
 
 class RunLedger:
     """The ledger of one run; only what a configuration file collects is worth one."""
 
-    def __init__(self, state: Path | None, config: Config, run_id: str, clock: Clock) -> None:
+    def __init__(self, state: Path | None, config: Config, run_id: str) -> None:
         """Make it; ``state``: ``None`` keeps nothing."""
         is_kept = state is not None and (config.file is not None or config.state is not None)
         place = "" if config.file is None else str(config.file)
         self._file = LedgerFile(state / LEDGER, run_id, config.name, place) if is_kept and state is not None else None
-        self._clock = clock
         self._thread = OffLoop("tickwire-ledger")
         self._waiting: deque[Record] = deque()
         self._is_failing = False
@@ -46,18 +42,8 @@ class RunLedger:
         if self._file is not None and isinstance(record.event, _KEPT):
             self._waiting.append(record)
 
-    async def run(self, safe: Callable[[], int]) -> None:
-        """Write what is safe, for ever; ``safe`` tells the last ordinal that every sink has written."""
-        while True:
-            await self._clock.sleep(_EVERY)
-            await self._write(safe())
-
-    async def close(self, safe: int) -> None:
-        """Write what is safe now that the sinks are done."""
-        await self._write(safe)
-        self._thread.close()
-
-    async def _write(self, safe: int) -> None:
+    async def write(self, safe: int) -> None:
+        """Write what is safe; ``safe`` is the last ordinal that every sink has written."""
         ready = list(takewhile(lambda record: record.ordinal <= safe, self._waiting))
         if not ready or self._file is None:
             return
@@ -73,3 +59,8 @@ class RunLedger:
             self._is_failing = False
             for _ in ready:
                 self._waiting.popleft()
+
+    async def close(self, safe: int) -> None:
+        """Write what is safe now that the sinks are done."""
+        await self.write(safe)
+        self._thread.close()

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tickwire.feed.marks import Mark, Marks, NoMarks
 from tickwire.model.channels import Subscription
-from tickwire.model.clock import Clock
 from tickwire.model.quality import Event
 from tickwire.run.mark_file import MarkFile, MarkKey
 from tickwire.run.off_loop import OffLoop
@@ -21,17 +20,14 @@ from tickwire.run.settings import Config, ExchangeConfig
 
 __all__ = ["RunMarks"]
 
-_EVERY = 1.0
-
 
 class RunMarks:
     """Marks by feed, kept where the configuration keeps its state."""
 
-    def __init__(self, state: Path | None, config: Config, clock: Clock) -> None:
+    def __init__(self, state: Path | None, config: Config) -> None:
         """Make it; ``state``: ``None`` keeps nothing."""
         place = f"{config.name}:{config.file}".encode()
         self._file = MarkFile(state, hashlib.sha256(place).hexdigest()[:16]) if state is not None else None
-        self._clock = clock
         self._thread = OffLoop("tickwire-marks")
         self._noted: dict[int, tuple[Event, MarkKey, Mark]] = {}
         self._passed: deque[tuple[int, MarkKey, Mark]] = deque()
@@ -54,18 +50,8 @@ class RunMarks:
         if noted is not None:
             self._passed.append((ordinal, *noted[1:]))
 
-    async def run(self, safe: Callable[[], int]) -> None:
-        """Write what is safe, for ever; ``safe`` tells the last ordinal that every sink has written."""
-        while True:
-            await self._clock.sleep(_EVERY)
-            await self._write(safe())
-
-    async def close(self, safe: int) -> None:
-        """Write what is safe now that the sinks are done."""
-        await self._write(safe)
-        self._thread.close()
-
-    async def _write(self, safe: int) -> None:
+    async def write(self, safe: int) -> None:
+        """Write what is safe; ``safe`` is the last ordinal that every sink has written."""
         marks: dict[MarkKey, Mark] = {}
         while self._passed and self._passed[0][0] <= safe:
             _, key, mark = self._passed.popleft()
@@ -73,6 +59,11 @@ class RunMarks:
         if marks and self._file is not None:
             file = self._file
             await self._thread.call(lambda: file.write(marks.items()))
+
+    async def close(self, safe: int) -> None:
+        """Write what is safe now that the sinks are done."""
+        await self.write(safe)
+        self._thread.close()
 
 
 class _FeedMarks:

@@ -49,6 +49,7 @@ _DRAIN_CALMLY_WITHIN = 30.0
 # a sink that a reload takes away, and that is not there, is not waited for as long as at the end
 _LEAVE_WITHIN = 5.0
 _BLOCKED_FEED_HOLDS = 1000
+_KEEP_EVERY = 1.0
 _CONSOLE = SinkConfig("console", "console")
 
 
@@ -114,8 +115,8 @@ class Runner:
         self._sync = SyncProgress(self._clock, say)
         self._lists = KnownLists(config.state or state, self._clock)
         self._teller = ListTeller(self._clock, lambda: [one.delivery.sink for one in self._sinks])
-        self._marks = RunMarks(config.state or state, config, self._clock)
-        self._ledger = RunLedger(config.state or state, config, self.run_id, self._clock)
+        self._marks = RunMarks(config.state or state, config)
+        self._ledger = RunLedger(config.state or state, config, self.run_id)
         self._tasks: asyncio.TaskGroup | None = None
         self._reloading = asyncio.Lock()
         self._spill = spill_folder(config.state or state, config)
@@ -193,7 +194,7 @@ class Runner:
             for running in self._running:
                 self._start(running)
             waiters = [self._tasks.create_task(self._end_when(stop.wait()))]
-            keepers = [self._tasks.create_task(kept.run(self._safe)) for kept in (self._marks, self._ledger)]
+            keeper = self._tasks.create_task(self._keep())
             if duration is not None:
                 waiters.append(self._tasks.create_task(self._end_when(self._clock.sleep(duration))))
             if until is not None:
@@ -206,8 +207,7 @@ class Runner:
             async with self._reloading:
                 await self._stop_feeds(self._running)
             await self._drain(_DRAIN_WITHIN if stop.is_set() else _DRAIN_CALMLY_WITHIN)
-            for keeper in keepers:
-                keeper.cancel()
+            keeper.cancel()
         await self._marks.close(self._safe())
         await self._ledger.close(self._safe())
         await self._lists.close()
@@ -359,6 +359,12 @@ class Runner:
         # what was forgotten by a full queue, or given up, was announced
         waiting = [oldest for one in (*self._past_sinks, *self._sinks) if (oldest := one.delivery.oldest) is not None]
         return min(waiting) - 1 if waiting else self._ordinal
+
+    async def _keep(self) -> None:
+        while True:
+            await self._clock.sleep(_KEEP_EVERY)
+            await self._marks.write(self._safe())
+            await self._ledger.write(self._safe())
 
     def _press(self, sink: str, is_full: bool) -> None:
         (self._pressed.add if is_full else self._pressed.discard)(sink)

@@ -18,7 +18,7 @@ _NAMES = {
     "testing.conversation": "hold",
     "testing.oracle": "Oracle",
     "testing.report": "CheckResult Report read_report shipped_report",
-    "testing.sink_records": "every_event recorded stream_of",
+    "testing.sink_records": "every_event recorded stream_of write_batches",
     "testing.sinks": "SinkConformance",
     "testing.tcp_proxy": "TcpProxy",
 }

@@ -27,5 +27,6 @@ from tickwire.testing.report import shipped_report as shipped_report
 from tickwire.testing.sink_records import every_event as every_event
 from tickwire.testing.sink_records import recorded as recorded
 from tickwire.testing.sink_records import stream_of as stream_of
+from tickwire.testing.sink_records import write_batches as write_batches
 from tickwire.testing.sinks import SinkConformance as SinkConformance
 from tickwire.testing.tcp_proxy import TcpProxy as TcpProxy

@@ -1,8 +1,8 @@
-"""Records for tests of sinks: one of every kind of event, full and bare, and a stream of several instruments."""
+"""Records for tests of sinks, of every kind of event and of several instruments, and how they are written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -51,8 +51,9 @@ from tickwire import (
     UnsubscribeReason,
     Watermark,
 )
+from tickwire.plugin import Sink
 
-__all__ = ["every_event", "recorded", "stream_of"]
+__all__ = ["every_event", "recorded", "stream_of", "write_batches"]
 
 _T: Nanos = 1_790_000_000_123_456_789
 _AT = ("kit", "SOL-USDC", _T - 84_000_000, _T)
@@ -152,3 +153,14 @@ def stream_of(count: int, run_id: str = "01KIT0000000000000000000AA", first: int
             event = Quote(*head, 99.0, 1.0, 101.0, 2.0)
         records.append(Record(event, run_id, ordinal, key))
     return records
+
+
+async def write_batches(sink: Sink, *batches: Sequence[Record]) -> None:
+    """Open a sink, write the batches in order, and close it, twice, as a sink must bear."""
+    try:
+        await sink.open()
+        for batch in batches:
+            await sink.write(batch)
+    finally:
+        await sink.close()
+        await sink.close()
