@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,9 +12,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,6 +40,7 @@ from tickwire.record.sources import ledger_of, quality_events
 from tickwire.run.ledger import RunLedger
 from tickwire.run.ledger_file import LEDGER, LedgerFile
 from tickwire.run.settings import Config
+from tickwire.run.sinks import ParquetOptions
 
 RUN = "01K0000000000000000000000A"
 Head = tuple[str, str, None, int, Channel, None, Severity]
@@ -242,27 +242,30 @@ def test_packed_lines_are_read_up_to_where_a_crash_cut_them(tmp_path: Path) -> N
         list(quality_events(tmp_path))
 
 
-def test_parquet_in_the_stored_form_is_read(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="pip install 'tickwire[parquet]'")
-    from pyarrow import parquet
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_stored_tables_are_read_also_those_of_a_run_that_was_killed(tmp_path: Path, is_killed: bool) -> None:
+    pytest.importorskip("pyarrow", reason="pip install 'tickwire[parquet]'")
+    from tickwire.run.sink_parquet import ParquetSink
 
-    rows = [msgspec.json.decode(encode_record(record)) for record in STORY]
-    names = dict.fromkeys(name for row in rows for name in row if name not in ("exchange", "symbol"))
-    stamp = pyarrow.timestamp("ns", "UTC")
-    columns: dict[str, Any] = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        is_time = name.startswith("ts_")
-        columns[name] = pyarrow.array(values, pyarrow.int64()).cast(stamp) if is_time else pyarrow.array(values)
-    story = [record for record in STORY if record.event.symbol == "SOL-USDC"]
-    kept = [number for number, row in enumerate(rows) if row["symbol"] == "SOL-USDC"]
-    folder = tmp_path / "exchange=toy" / "channel=quality" / "date=2026-11-26" / "symbol=SOL-USDC"
-    folder.mkdir(parents=True)
-    parquet.write_table(pyarrow.table(columns).take(kept), folder / f"1400-{RUN}.parquet")
-    other = tmp_path / "exchange=toy" / "channel=trades"
-    other.mkdir()
+    async def scenario() -> None:
+        sink = ParquetSink(ParquetOptions(str(tmp_path / "data")))
+        await sink.open()
+        await sink.write(STORY)
+        if is_killed:
+            shutil.copytree(tmp_path / "data", tmp_path / "left")
+        await sink.close()
+
+    asyncio.run(scenario())
+    left = tmp_path / ("left" if is_killed else "data")
+    assert bool(list(left.rglob("*.arrows"))) is is_killed
+    other = left / "exchange=toy" / "channel=trades" / "date=1970-01-01" / "symbol=SOL-USDC"
+    other.mkdir(parents=True)
     (other / "1400.parquet").write_bytes(b"never opened")
-    assert list(quality_events(tmp_path)) == story
+    assert list(quality_events(left)) == STORY
+    file = next(one for one in left.rglob("*") if one.is_file() and one.suffix in (".parquet", ".arrows"))
+    found = list(quality_events(file))
+    assert found
+    assert found == [one for one in STORY if one in found]
 
 
 def test_what_holds_nothing_of_that_kind_is_refused_by_name(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tickwire.model.channels import Channel
 from tickwire.model.errors import ConfigError, DecodeError
 from tickwire.model.quality import (
     Backfilled,
@@ -22,6 +23,9 @@ from tickwire.model.quality import (
 )
 from tickwire.model.stored import Record, decode_event
 from tickwire.run.ledger_file import LEDGER, LedgerFile
+from tickwire.store.layout import JOURNAL, PARQUET
+from tickwire.store.reading import Wanted, read_tables
+from tickwire.store.rows import records_of
 
 __all__ = ["ledger_of", "quality_events"]
 
@@ -30,6 +34,8 @@ _TYPES: Mapping[str, type[QualityEvent]] = {
     for type_ in (Backfilled, Dropped, Gap, Resynced, Subscribed, Unsubscribed, Watermark)
 }
 _BEGIN = b'{"type":"'
+_TABLES = (PARQUET, JOURNAL)
+_QUALITY_ROWS = Wanted(channels=frozenset({Channel.QUALITY}))
 _QUALITY = frozenset(b'%s%s"' % (_BEGIN, name.encode()) for name in _TYPES)
 
 
@@ -52,7 +58,7 @@ def quality_events(path: Path, name: str | None = None) -> Iterator[Record]:
 
     Args:
         path: A ledger or the state directory it is in; or stored events: a file of JSON Lines (``.jsonl``, or
-            ``.jsonl.zst``) or Parquet, or a directory with such files anywhere in it.
+            ``.jsonl.zst``) or Parquet, or a directory with such files anywhere in it; also what is being written.
         name: Of a ledger only the runs of the configuration of this name.
 
     Raises:
@@ -63,35 +69,38 @@ def quality_events(path: Path, name: str | None = None) -> Iterator[Record]:
     if ledger is not None:
         yield from LedgerFile(ledger).read(name)
         return
-    found = [record for file in _files(path) for record in _reader(file)(file)]
+    lines, has_tables = _files(path)
+    found = [record for file in lines for record in _reader(file)(file)]
+    if has_tables:
+        found += _table_rows(path)
     yield from sorted(found, key=lambda record: (record.run_id, record.ordinal))
 
 
-def _files(path: Path) -> list[Path]:
+# the files of JSON Lines, which are read without pyarrow, and whether there are tables
+def _files(path: Path) -> tuple[list[Path], bool]:
     if not path.exists():
         raise ConfigError(f"there is no {str(path)!r}", hint="name a state directory, a ledger, or stored events")
-    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if _is_stored(one))
-    if not files:
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    lines = [one for one in files if one.name.endswith(tuple(_READERS)) and one.is_file()]
+    has_tables = any(one.suffix in _TABLES and "channel=quality" in one.parts for one in files)
+    if not (lines or has_tables):
+        found = "is neither a ledger nor stored events" if path.is_file() else f"holds no {LEDGER} and no stored events"
         raise ConfigError(
-            f"{str(path)!r} holds no {LEDGER} and no stored events",
+            f"{str(path)!r} {found}",
             hint="name the state directory of a run, or where its jsonl or parquet sink writes",
         )
-    return files
-
-
-def _is_stored(path: Path) -> bool:
-    if path.suffix == ".parquet":
-        return "channel=quality" in path.parts
-    return path.name.endswith(tuple(_READERS)) and path.is_file()
+    return lines, has_tables
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[Record]]:
-    read = next((read for ending, read in _READERS.items() if path.name.endswith(ending)), None)
-    if read is None:
-        raise ConfigError(
-            f"{str(path)!r} is neither a ledger nor stored events", hint=f"its name ends in {', '.join(_READERS)}"
-        )
-    return read
+    return next(read for ending, read in _READERS.items() if path.name.endswith(ending))
+
+
+# also what a run is writing just now, or was when it was killed
+def _table_rows(path: Path) -> Iterator[Record]:
+    for (channel, numbers), tables in read_tables(path, _QUALITY_ROWS, with_lines=False).items():
+        for table in tables:
+            yield from records_of(table, channel, numbers)
 
 
 def _json_lines(path: Path) -> Iterator[Record]:
@@ -123,43 +132,9 @@ def _records(path: Path, lines: Iterable[bytes]) -> Iterator[Record]:
                 raise DecodeError(f"{path}:{number}: {error}") from error
 
 
-# Parquet has a column for each field of each kind of event: a row's own are those of its type
-def _parquet(path: Path) -> Iterator[Record]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ConfigError(f"reading {path.name} needs pyarrow", hint="pip install 'tickwire[parquet]'") from error
-    table = parquet.ParquetFile(path).read()
-    for number, column in enumerate(table.schema):
-        if pyarrow.types.is_timestamp(column.type):
-            whole = table.column(number).cast(pyarrow.timestamp("ns", column.type.tz)).cast(pyarrow.int64())
-            table = table.set_column(number, column.name, whole)
-    around = dict(part.split("=", 1) for part in path.parts if "=" in part)
-    for row in table.to_pylist():
-        type_ = _TYPES.get(row["type"])
-        if type_ is not None:
-            # the partition is called channel: the event's own is of_channel
-            fields = {"exchange": around.get("exchange"), "symbol": around.get("symbol"), **row}
-            fields["channel"] = row.get("of_channel", row.get("channel"))
-            event = _event(type_, fields, path)
-            yield Record(event, row["run_id"], row["ordinal"], f"{row['run_id']}/{row['ordinal']}")
-
-
-def _event(type_: type[QualityEvent], row: Mapping[str, Any], path: Path) -> QualityEvent:
-    known = msgspec.structs.fields(type_)
-    values = {one.name: row.get(one.name) for one in known}
-    kept = {one.name: values[one.name] for one in known if one.required or values[one.name] is not None}
-    try:
-        return msgspec.convert({"type": row["type"], **kept}, type_)
-    except msgspec.ValidationError as error:
-        raise DecodeError(f"{path}: {error}") from error
-
-
 _READERS: Mapping[str, Callable[[Path], Iterator[Record]]] = {
     ".jsonl": _json_lines,
     ".jsonl.zst": _packed_lines,
-    ".parquet": _parquet,
 }
 
 

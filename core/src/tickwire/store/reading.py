@@ -79,12 +79,13 @@ class Wanted:
         )
 
 
-def read_tables(path: Path, wanted: Wanted) -> dict[Key, list[Any]]:
+def read_tables(path: Path, wanted: Wanted, *, with_lines: bool = True) -> dict[Key, list[Any]]:
     """Read everything asked for that a path holds.
 
     Args:
         path: A data directory or a file of it, ``.jsonl`` or ``.jsonl.zst``, or a directory of those.
         wanted: What is asked for.
+        with_lines: In a directory read JSON Lines too, not only Parquet and journals.
 
     Returns:
         ``pyarrow.Table`` s by channel and kind of numbers, in no order; rows may be there twice.
@@ -96,10 +97,10 @@ def read_tables(path: Path, wanted: Wanted) -> dict[Key, list[Any]]:
     arrow()
     for _ in range(_TRIES):
         try:
-            return _all_of(_files(path), wanted)
+            return _all_of(_files(path, with_lines), wanted)
         except FileNotFoundError:
             continue  # a journal became Parquet meanwhile
-    return _all_of(_files(path), wanted)
+    return _all_of(_files(path, with_lines), wanted)
 
 
 def _all_of(files: Iterable[Path], wanted: Wanted) -> dict[Key, list[Any]]:
@@ -112,14 +113,14 @@ def _all_of(files: Iterable[Path], wanted: Wanted) -> dict[Key, list[Any]]:
     return found
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, with_lines: bool) -> list[Path]:
     if path.is_dir():
         files = [
             *path.rglob(f"exchange=*/channel=*/date=*/symbol=*/*{PARQUET}"),
             *path.rglob(f"exchange=*/channel=*/date=*/*{JOURNAL}"),
-            *path.glob(f"*{_LINES}"),
-            *path.glob(f"*{_PACKED}"),
         ]
+        if with_lines:
+            files += [*path.glob(f"*{_LINES}"), *path.glob(f"*{_PACKED}")]
         inside = partitions_of(path.resolve())  # a folder of the layout, or one beneath it
         if inside:
             files += [*path.rglob(f"*{PARQUET}"), *path.rglob(f"*{JOURNAL}")]
