@@ -114,7 +114,11 @@ class Runner:
         self._started = self._clock.monotonic()
         self._sync = SyncProgress(self._clock, say)
         self._lists = KnownLists(config.state or state, self._clock)
-        self._teller = ListTeller(self._clock, lambda: [one.delivery.sink for one in self._sinks])
+        self._teller = ListTeller(
+            self._clock,
+            lambda: [one.delivery.sink for one in self._sinks],
+            lambda: [one.entry for one in self._running],
+        )
         self._marks = RunMarks(config.state or state, config)
         self._ledger = RunLedger(config.state or state, config, self.run_id)
         self._tasks: asyncio.TaskGroup | None = None
@@ -147,7 +151,7 @@ class Runner:
         return {channel: tuple(one.put for one in self._sinks if one.takes(channel)) for channel in Channel}
 
     def _made(self, config: Config, entry: ExchangeConfig) -> _Running:
-        listing = self._teller.settings(entry.exchange, self._lists.settings(config, entry, self._registry))
+        listing = self._teller.settings(entry, self._lists.settings(config, entry, self._registry))
         marks = self._marks.of(entry, Decimal if entry.numbers == "decimal" else float)
         around = self._surroundings
         feed = make_feed(
