@@ -178,7 +178,7 @@ def test_what_a_queue_drops_while_its_sink_is_away_is_counted_and_said_to_all(tm
 
 
 def test_a_sink_that_is_away_does_not_keep_a_reload_from_taking_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tickwire.run.runner._LEAVE_WITHIN", 0.05)
+    monkeypatch.setattr("tickwire.run.run_sinks._LEAVE_WITHIN", 0.05)
     IS_AWAY.add("gone")
     one, other = runner({"gone": {}, "there": {}}), runner({"there": {}})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tickwire.feed.asking import Asking
 from tickwire.feed.backoff import Backoff, BackoffPolicy
 from tickwire.feed.hosts import HostChoice, host_name, is_the_hosts_fault
 from tickwire.feed.limits import DIALS
@@ -117,6 +117,7 @@ class FeedConnection:
         self._declared: Endpoint = wiring.info.sockets.get(endpoint) or Endpoint(self._url)
         self._clock = clock
         self._listener = listener
+        self._asking = Asking(name, self._declared, self.wires, clock, listener, self._put)
         self._backoff = Backoff(policy)
         self._frames = metrics.counter("frames_total", exchange=wiring.info.id)
         self._errors = metrics.counter("decode_errors_total", exchange=wiring.info.id)
@@ -126,13 +127,9 @@ class FeedConnection:
         self._router: Router[Any] | None = None
         self._route: Callable[[Frame[Any]], Iterable[Event | Control]] = lambda frame: ()
         self._market = listener.market
-        self._todo: deque[tuple[bool, Subscription]] = deque()
-        self._asked_again: deque[Send[Any]] = deque()
-        self._has_todo = asyncio.Event()
         self._logged_in = asyncio.Event()
         self._ended: asyncio.Future[Ending] | None = None
         self._login_error: TickwireError | None = None
-        self._sent_at: float | None = None
         self._ts_down: Nanos | None = None
         self._ts_first: Nanos | None = None
         self.ts_last: Nanos = 0
@@ -266,9 +263,7 @@ class FeedConnection:
         self.host = host_name(located.url)  # its address may hold a token
         self._on_open(located)
         self.wires.opened()
-        self._todo = deque((True, subscription) for subscription in self.wanted)
-        self._asked_again.clear()
-        self._has_todo.set()
+        self._asking.opened(self.wanted)
         if self._is_paused:
             self._connection.pause()
         if self._ts_down is not None:
@@ -293,7 +288,7 @@ class FeedConnection:
             self._handle(control)
 
     async def _tend(self, located: Located, ended: asyncio.Future[Ending]) -> Ending:
-        helpers: list[asyncio.Task[None]] = [asyncio.create_task(self._work_off(), name=f"{self.name} subscriber")]
+        helpers: list[asyncio.Task[None]] = [asyncio.create_task(self._ask(), name=f"{self.name} subscriber")]
         if self._heartbeat:
             helpers.append(asyncio.create_task(self._beat(self._heartbeat), name=f"{self.name} heartbeat"))
         try:
@@ -320,31 +315,11 @@ class FeedConnection:
             reason = f"{ending.code} {ending.reason}"
             self._listener.disconnected(list(self.wanted), self.ts_good, reason)
 
-    async def _work_off(self) -> None:
+    async def _ask(self) -> None:
+        assert self._router is not None
         if self._declared.login:
             await self._login()
-        while True:
-            await self._has_todo.wait()
-            if not (self._todo or self._asked_again):
-                self._has_todo.clear()
-                continue
-            await self._turn()  # before anything is taken off: what waits its turn is still to be done
-            if self._asked_again:
-                self._put_in_turn(self._asked_again.popleft())
-                continue
-            add, batch = self._next_batch()
-            if add:
-                self._listener.asked(self.name, batch)
-                self._listener.confirmed(self.wires.already_confirmed(batch))
-            batch = self.wires.to_ask(batch) if add else self.wires.to_leave(batch)
-            if not batch:
-                continue
-            router = self._router
-            assert router is not None
-            for number, send in enumerate(router.subscribe(batch) if add else router.unsubscribe(batch)):
-                if number:
-                    await self._turn()
-                self._put_in_turn(send)
+        await self._asking.run(self._router)
 
     async def _login(self) -> None:
         try:
@@ -354,21 +329,6 @@ class FeedConnection:
             raise ConnectionLostError(
                 f"{self._wiring.info.id} {self.name}: the login was not answered within {_LOGIN_WITHIN:g} s"
             ) from None
-
-    def _next_batch(self) -> tuple[bool, list[Subscription]]:
-        todo, batch = self._todo, list[Subscription]()
-        add = bool(todo) and todo[0][0]
-        while todo and todo[0][0] is add and len(batch) < self._declared.batch:
-            batch.append(todo.popleft()[1])
-        return add, batch
-
-    async def _turn(self) -> None:
-        if self._declared.frames_per_second is not None and self._sent_at is not None:
-            await self._clock.sleep(self._sent_at + 1 / self._declared.frames_per_second - self._clock.monotonic())
-
-    def _put_in_turn(self, send: Send[Any]) -> None:
-        self._sent_at = self._clock.monotonic()
-        self._put(send)
 
     async def _beat(self, seconds: float) -> None:
         while True:
@@ -413,23 +373,21 @@ class FeedConnection:
         self.wanted[subscription] = None
         self.wires.add(subscription)
         if self.is_open:
-            self._todo.append((True, subscription))
-            self._has_todo.set()
+            self._asking.add(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Carry it no longer."""
         self.wanted.pop(subscription, None)
         self.wires.discard(subscription)
         if self.is_open:
-            self._todo.append((False, subscription))
-            self._has_todo.set()
+            self._asking.leave(subscription)
 
     def resubscribe(self, subscription: Subscription) -> None:
         """Ask for it anew on the same connection: how a book is restarted whose snapshot comes over the socket."""
         if self.is_open and subscription in self.wanted:
             self.wires.renew(subscription)
-            self._todo += ((False, subscription), (True, subscription))
-            self._has_todo.set()
+            self._asking.leave(subscription)
+            self._asking.add(subscription)
 
     def reconnect(self, reason: str) -> None:
         """End this connection and make it anew, after the pause that any ending costs."""
@@ -517,8 +475,7 @@ class FeedConnection:
 
     def _confirmed(self, control: Confirmed) -> None:
         self.wires.confirmed(control.subscriptions)
-        # what is still to be left, and maybe asked for anew, is not covered by the answer to an earlier request
-        leaving = {subscription for add, subscription in self._todo if not add}
+        leaving = self._asking.leaving
         told = self.wires.sharing(control.subscriptions)
         self._listener.confirmed([one for one in told if one not in leaving] if leaving else told)
 
@@ -532,9 +489,7 @@ class FeedConnection:
 
     def _send(self, send: Send[Any]) -> None:
         if send.subscriptions:
-            # asked for anew by the router, maybe many at once: they wait their turn, as all subscriptions do
-            self._asked_again.append(send)
-            self._has_todo.set()
+            self._asking.repeat(send)  # it waits its turn, as all subscriptions do
         else:
             self._put(send)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import attrs
 
@@ -21,20 +20,18 @@ from tickwire.model.events import BookSnapshot
 from tickwire.model.quality import Event, QualityEvent, Subscribed, Watermark
 from tickwire.model.stored import KeyMaker, Record
 from tickwire.plugin.registry import Registry
-from tickwire.run.assembling import make_feed, make_sink, placed, placed_symbol, refuse_shared_files
+from tickwire.run.assembling import make_feed, placed, placed_symbol
 from tickwire.run.changes import Changes, changes_between
-from tickwire.run.delivery import Delivery
-from tickwire.run.draining import Draining, ended, open_all
+from tickwire.run.draining import open_all
 from tickwire.run.feed import Feed
 from tickwire.run.known_lists import KnownLists
 from tickwire.run.ledger import RunLedger
 from tickwire.run.listed import ListTeller
 from tickwire.run.marks import RunMarks
-from tickwire.run.processing import Processing
-from tickwire.run.report import RunReport, SinkFailure, Tally
+from tickwire.run.report import RunReport, Tally
 from tickwire.run.run_id import new_run_id
-from tickwire.run.settings import Config, ExchangeConfig, SinkConfig
-from tickwire.run.spill_files import spill_folder
+from tickwire.run.run_sinks import RunSinks
+from tickwire.run.settings import Config, ExchangeConfig
 from tickwire.run.surroundings import Surroundings
 from tickwire.run.sync_progress import SyncProgress
 
@@ -46,11 +43,8 @@ _FEEDS_STOP_WITHIN = 1.0
 # a person who pressed Ctrl-C waits two seconds at most; the end of a planned run may take its time
 _DRAIN_WITHIN = 0.5
 _DRAIN_CALMLY_WITHIN = 30.0
-# a sink that a reload takes away, and that is not there, is not waited for as long as at the end
-_LEAVE_WITHIN = 5.0
 _BLOCKED_FEED_HOLDS = 1000
 _KEEP_EVERY = 1.0
-_CONSOLE = SinkConfig("console", "console")
 
 
 @attrs.define(eq=False)
@@ -107,48 +101,25 @@ class Runner:
         self._ordinal = 0
         self._tally = Tally()
         self._over = asyncio.Event()
-        self._has_room = asyncio.Event()
-        self._has_room.set()
-        self._pressed: set[str] = set()
         self._errors: list[BaseException] = []
         self._started = self._clock.monotonic()
         self._sync = SyncProgress(self._clock, say)
         self._lists = KnownLists(config.state or state, self._clock)
-        self._teller = ListTeller(
-            self._clock,
-            lambda: [one.delivery.sink for one in self._sinks],
-            lambda: [one.entry for one in self._running],
-        )
+        self._teller = ListTeller(self._clock, lambda: self._sinks.sinks, lambda: [one.entry for one in self._running])
         self._marks = RunMarks(config.state or state, config)
         self._ledger = RunLedger(config.state or state, config, self.run_id)
         self._tasks: asyncio.TaskGroup | None = None
         self._reloading = asyncio.Lock()
-        self._spill = spill_folder(config.state or state, config)
         self._is_blocking = any(sink.when_full == "block" for sink in config.sinks)
-        self._sinks = [self._draining(entry) for entry in config.sinks or (_CONSOLE,)]
-        self._past_sinks: list[Draining] = []
-        self._puts = self._routes()
-        refuse_shared_files(config, [(one.entry, one.delivery.sink) for one in self._sinks])
+        self._sinks = RunSinks(
+            config, self._registry, self._clock, self._hand_over, self._over.set, config.state or state
+        )
         self._running = [self._made(config, entry) for entry in config.exchanges]
 
     @property
     def feeds(self) -> list[Feed]:
         """One per exchange entry, in the same order."""
         return [one.feed for one in self._running]
-
-    def _draining(self, entry: SinkConfig, config: Config | None = None) -> Draining:
-        config = config or self.config
-        sink = make_sink(config, entry, self._registry)
-        with placed(config, entry.path):
-            delivery = Delivery(
-                entry, sink, self._clock, self._hand_over, self._press, self._over.set,
-                state=None if self._spill is None else self._spill / quote(entry.name, safe=""),
-            )  # fmt: skip
-            processing = Processing(entry, delivery.put) if entry.process else None
-        return Draining(entry, delivery, processing)
-
-    def _routes(self) -> dict[Channel, tuple[Callable[[Record], None], ...]]:
-        return {channel: tuple(one.put for one in self._sinks if one.takes(channel)) for channel in Channel}
 
     def _made(self, config: Config, entry: ExchangeConfig) -> _Running:
         listing = self._teller.settings(entry, self._lists.settings(config, entry, self._registry))
@@ -189,12 +160,11 @@ class Runner:
         stop = stop or asyncio.Event()
         if not self.config.sinks:
             self._say("no sinks are configured: events go to the console")
-        await open_all(self._sinks)
+        await self._sinks.open()
         self._started = self._clock.monotonic()
         self._sync.begin(feed.name for feed in self.feeds)
         async with asyncio.TaskGroup() as self._tasks:
-            for sink in self._sinks:
-                self._write(sink)
+            self._sinks.start(self._tasks)
             for running in self._running:
                 self._start(running)
             waiters = [self._tasks.create_task(self._end_when(stop.wait()))]
@@ -210,7 +180,7 @@ class Runner:
                     waiter.cancel()
             async with self._reloading:
                 await self._stop_feeds(self._running)
-            await self._drain(_DRAIN_WITHIN if stop.is_set() else _DRAIN_CALMLY_WITHIN)
+            await self._sinks.drain(_DRAIN_WITHIN if stop.is_set() else _DRAIN_CALMLY_WITHIN)
             keeper.cancel()
         await self._marks.close(self._safe())
         await self._ledger.close(self._safe())
@@ -223,18 +193,7 @@ class Runner:
 
     def report(self) -> RunReport:
         """Tell what was done so far."""
-        dropped: dict[str, int] = {}
-        failures: dict[str, SinkFailure] = {}
-        spilled: dict[str, int] = {}
-        for delivery in [one.delivery for one in (*self._past_sinks, *self._sinks)]:
-            if delivery.dropped:
-                dropped[delivery.name] = dropped.get(delivery.name, 0) + delivery.dropped
-            if delivery.failure:
-                lost = delivery.failure.lost + delivery.unwritten
-                failures[delivery.name] = attrs.evolve(delivery.failure, lost=lost)
-            if delivery.spilled:
-                spilled[delivery.name] = delivery.spilled
-        return self._tally.report(self.run_id, self._clock.monotonic() - self._started, dropped, failures, spilled)
+        return self._tally.report(self.run_id, self._clock.monotonic() - self._started, *self._sinks.losses())
 
     # a changed configuration
     async def reload(self, config: Config) -> Changes:
@@ -251,23 +210,16 @@ class Runner:
                 raise TickwireError("nothing runs that could take over a configuration")
             changes = self._with_dead(changes_between(self.config, config), config)
             kept = {running.feed.name: running for running in self._running}
-            sinks = {one.entry.name: one for one in self._sinks}
             fresh = [self._made(config, entry) for entry in (*changes.added, *(e for e, _ in changes.restarted))]
-            opened = [self._draining(entry, config) for entry in changes.sinks_added]
-            changed = [self._draining(entry, config) for entry in changes.sinks_changed]
-            after = [one for name, one in sinks.items() if name in {entry.name for entry in config.sinks}]
-            after = [one for one in after if one.entry not in changes.sinks_changed]
-            replaced = {one.entry.name: one for one in changed}
-            after = [replaced.get(one.entry.name, one) for one in after] + opened
-            refuse_shared_files(config, [(one.entry, one.delivery.sink) for one in after])
+            sinks = self._sinks.plan(config, changes)
             for entry in changes.resubscribed:
                 self._check(config, entry, kept[entry.name].feed)
-            await open_all(opened)
+            await open_all(sinks.added)
 
             # from here on nothing is refused any more
             self.config = config
-            await self._exchange_sinks(after, replaced, opened)
-            self._teller.greet(one.delivery.sink for one in (*changed, *opened))
+            await self._sinks.take_over(sinks)
+            self._teller.greet(sinks.fresh)
             for running in fresh:
                 await self._stop_feed(kept.get(running.entry.name))
             for name in changes.removed:
@@ -307,33 +259,6 @@ class Runner:
         running.entry = entry
         return []
 
-    async def _exchange_sinks(
-        self, after: Sequence[Draining], replaced: dict[str, Draining], opened: Iterable[Draining]
-    ) -> None:
-        leaving = [one for one in self._sinks if one not in after]
-        self._past_sinks += leaving
-        self._sinks = list(after)
-        self._puts = self._routes()
-        for one in leaving:
-            one.finish()
-            self._press(one.entry.name, False)
-        for one in opened:
-            self._write(one)
-        for one in leaving:
-            if one.task is not None:
-                await ended([one.task], _LEAVE_WITHIN)  # its successor may write into the same file
-            successor = replaced.get(one.entry.name)
-            if successor is not None:
-                try:
-                    await successor.delivery.open()
-                except TickwireError as error:
-                    successor.delivery.failed(error)
-                    self._sinks.remove(successor)
-                    self._past_sinks.append(successor)
-                    self._puts = self._routes()
-                else:
-                    self._write(successor)
-
     async def _stop_feed(self, running: _Running | None) -> None:
         if running is not None:
             running.is_leaving = True
@@ -344,7 +269,7 @@ class Runner:
         self._ordinal = ordinal = self._ordinal + 1
         record = Record(event, self.run_id, ordinal, self._keys.key(event, ordinal))
         self._tally.count(event)
-        for put in self._puts[channel_of(event)]:
+        for put in self._sinks.puts[channel_of(event)]:
             put(record)
         if isinstance(event, QualityEvent):
             self._ledger.passed(record)
@@ -360,9 +285,7 @@ class Runner:
         return self._ordinal - self._safe()
 
     def _safe(self) -> int:
-        # what was forgotten by a full queue, or given up, was announced
-        waiting = [oldest for one in (*self._past_sinks, *self._sinks) if (oldest := one.delivery.oldest) is not None]
-        return min(waiting) - 1 if waiting else self._ordinal
+        return self._sinks.safe(self._ordinal)
 
     async def _keep(self) -> None:
         while True:
@@ -370,18 +293,7 @@ class Runner:
             await self._marks.write(self._safe())
             await self._ledger.write(self._safe())
 
-    def _press(self, sink: str, is_full: bool) -> None:
-        (self._pressed.add if is_full else self._pressed.discard)(sink)
-        if self._pressed and not self._over.is_set():
-            self._has_room.clear()
-        else:
-            self._has_room.set()
-
     # the life
-    def _write(self, sink: Draining) -> None:
-        assert self._tasks is not None
-        sink.task = self._tasks.create_task(sink.delivery.run(), name=sink.entry.name)
-
     def _start(self, running: _Running) -> None:
         assert self._tasks is not None
         running.task = self._tasks.create_task(self._follow(running), name=running.entry.name)
@@ -396,7 +308,7 @@ class Runner:
                         while self._is_blocking and (batch := await feed.take()):
                             for event in batch:
                                 self._hand_over(event)
-                            await self._has_room.wait()
+                            await self._sinks.has_room.wait()
                         await greeting
                         await feed.wait()
                 except UnknownInstrumentError as error:
@@ -434,7 +346,7 @@ class Runner:
 
     async def _stop_feeds(self, stopped: Sequence[_Running]) -> None:
         if self._over.is_set():
-            self._has_room.set()
+            self._sinks.release()
         ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(one.feed.stop()) for one in stopped]
         ends += [one.task for one in stopped if one.task is not None]
         if not ends:
@@ -454,11 +366,3 @@ class Runner:
         with suppress(TimeoutError):
             async with self._surroundings.clock.timeout(_FEEDS_STOP_WITHIN):
                 await asyncio.wait(ends)
-
-    async def _drain(self, within: float) -> None:
-        for sink in self._sinks:
-            sink.delivery.announce()  # while all sinks still take it
-        for sink in self._sinks:
-            sink.finish()
-        writers = [one.task for one in (*self._past_sinks, *self._sinks) if one.task is not None]
-        await ended(writers, within)
