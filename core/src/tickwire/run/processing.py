@@ -17,19 +17,10 @@ from tickwire.derive.nbbo import Nbbo
 from tickwire.derive.processor import Processor
 from tickwire.derive.throttle import THROTTLED, Throttle
 from tickwire.derive.vwap import Vwap
-from tickwire.model.channel_events import channel_of
+from tickwire.model.channel_events import EVENTS_OF, channel_of
 from tickwire.model.channels import Channel
 from tickwire.model.errors import ConfigError
-from tickwire.model.events import (
-    Candle,
-    Funding,
-    Liquidation,
-    MarkPrice,
-    OpenInterest,
-    Quote,
-    Ticker,
-    Trade,
-)
+from tickwire.model.events import Candle, Trade
 from tickwire.model.quality import Event
 from tickwire.model.stored import Record
 from tickwire.run.durations import duration_text
@@ -47,12 +38,6 @@ from tickwire.run.settings import SinkConfig
 from tickwire.run.sink_callback import imported
 
 __all__ = ["Processing"]
-
-_TYPES: dict[str, type] = {
-    Channel.L1_BOOK: Quote, Channel.TICKER: Ticker, Channel.CANDLES: Candle, Channel.MARK_PRICE: MarkPrice,
-    Channel.FUNDING: Funding, Channel.OPEN_INTEREST: OpenInterest, Channel.TRADES: Trade,
-    Channel.LIQUIDATIONS: Liquidation,
-}  # fmt: skip
 
 
 class Processing:
@@ -121,8 +106,9 @@ def _candles(step: CandlesStep, sink: str) -> Processor:
 
 
 def _throttle(step: ThrottleStep, _: str) -> Processor:
-    types = THROTTLED if step.channels is None else [_TYPES[channel] for channel in step.channels]
-    return Throttle(_nanos(step.every), types)
+    if step.channels is None:
+        return Throttle(_nanos(step.every), THROTTLED)
+    return Throttle(_nanos(step.every), [one for name in step.channels for one in EVENTS_OF[Channel(name)]])
 
 
 def _conflation(step: ConflateStep, _: str) -> Processor:
