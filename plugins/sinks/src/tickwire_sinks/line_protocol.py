@@ -23,6 +23,7 @@ _LARGEST = 2**63 - 1
 _NO_TAG = re.compile(r"\n|\\(?=[,= ]|\Z)")
 _TAG_SIGNS = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _REMEMBERED = 100_000
+_encode = msgspec.json.Encoder().encode
 _labels: dict[type, tuple[str, ...]] = {}
 _tags: dict[tuple[str, str | None], str] = {}
 
@@ -93,14 +94,15 @@ def _integer(value: int) -> str:
 
 
 def _list(value: tuple[Any, ...]) -> str:
-    return _quoted(_json(value))
+    text = _encode(value).decode()
+    # an exponent, or what is no float
+    return _quoted(_json(value)) if "e" in text or '"' in text else f'"{text}"'
 
 
 def _json(value: Any) -> str:
-    # not msgspec: it writes exponents
     if isinstance(value, tuple):
         return f"[{','.join(map(_json, value))}]"
-    return number_text(value) if isinstance(value, float | Decimal) else msgspec.json.encode(value).decode()
+    return number_text(value) if isinstance(value, float | Decimal) else _encode(value).decode()
 
 
 def _text(value: Any) -> str:
