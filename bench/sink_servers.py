@@ -43,27 +43,35 @@ def records(count: int) -> list[Record]:
     return made
 
 
-async def compared(sink: Sink, raw: Raw) -> tuple[float, float, float]:
+async def compared(
+    sink: Sink, raw: Raw, clock: Callable[[], float] = perf_counter, count: int = BATCHES
+) -> tuple[float, float, float]:
     """Write batches with both in turns.
+
+    Args:
+        sink: Ours.
+        raw: Writes one batch without it.
+        clock: What is counted, in seconds.
+        count: How many batches; one more warms both up.
 
     Returns:
         Our events per second, the raw ones, and the median of our rate as a share of the raw one.
     """
-    everything = records(BATCH * (BATCHES + 1))
+    everything = records(BATCH * (count + 1))
     batches = [everything[start : start + BATCH] for start in range(0, len(everything), BATCH)]
     await sink.open()
     spent: list[tuple[float, float]] = []
     for batch in batches:
-        t0 = perf_counter()
+        t0 = clock()
         await raw(batch)
-        t1 = perf_counter()
+        t1 = clock()
         await sink.write(batch)
-        spent.append((t1 - t0, perf_counter() - t1))
+        spent.append((t1 - t0, clock() - t1))
     await sink.close()
     del spent[0]  # the first batch warms both up
     theirs, ours = (sum(times) for times in zip(*spent, strict=True))
-    count = BATCH * len(spent)
-    return count / ours, count / theirs, statistics.median(raw_time / own for raw_time, own in spent)
+    events = BATCH * len(spent)
+    return events / ours, events / theirs, statistics.median(raw_time / own for raw_time, own in spent)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+import zstandard
 
 from tickwire import BookDelta, Record, Side, Trade
 from tickwire.run.sink_jsonl import JsonLinesSink
@@ -138,6 +139,15 @@ def raw_lines(folder: Path, batches: Sequence[Sequence[Record]]) -> None:
             file.write(b"".join([orjson.dumps(plain(record), option=orjson.OPT_APPEND_NEWLINE) for record in batch]))
 
 
+def raw_packed(folder: Path, batches: Sequence[Sequence[Record]]) -> None:
+    """Write the same lines with orjson, a Zstandard frame a batch."""
+    compress = zstandard.ZstdCompressor().compress
+    with (folder / "x.jsonl.zst").open("wb", buffering=0) as file:
+        for batch in batches:
+            lines = b"".join([orjson.dumps(plain(record), option=orjson.OPT_APPEND_NEWLINE) for record in batch])
+            file.write(compress(lines))
+
+
 def plain(record: Record) -> dict[str, Any]:
     """Write a record out as a dictionary."""
     e: Any = record.event
@@ -160,7 +170,7 @@ PAIRS: dict[str, tuple[Write, Write]] = {
     "parquet": (raw_parquet, through(lambda folder: ParquetSink(ParquetOptions(str(folder))))),
     "jsonl": (raw_lines, through(lambda folder: JsonLinesSink(JsonLinesOptions(str(folder / "x.jsonl"))))),
     "jsonl, zstd": (
-        raw_lines,
+        raw_packed,
         through(lambda folder: JsonLinesSink(JsonLinesOptions(str(folder / "x.jsonl"), "zstd"))),
     ),
 }

@@ -177,10 +177,22 @@ def test_many_records_are_written_as_each_by_itself(several: list[Event], key: s
     assert encode_records(records) == b"".join(encode_record(record) + b"\n" for record in records)
 
 
-@pytest.mark.parametrize("price", [1e16, 1.5e-7, 1e300, -1e-5, 2e-5])
-def test_a_number_that_would_have_an_exponent_has_none_among_many(price: float) -> None:
-    rows = [Record(Trade("acme", "B-C", 5, 6, one, 1.0), "RUN", 1, "1") for one in (1.0, price, 2.0)]
+@pytest.mark.parametrize("number", [1e16, 1.5e-7, 1e300, -1e-5, 2e-5, 1e-5, 9.9e-6, 9.9e15, 0.0, -0.0])
+def test_a_number_that_would_have_an_exponent_has_none_among_many(number: float) -> None:
+    head = ("acme", "B-C", 5, 6)
+    rows = [
+        Record(event, "RUN", 1, "1")
+        for one in (1.0, number, 2.0)
+        for event in (
+            Trade(*head, one, 1.0),
+            Trade(*head, 1.0, one),
+            BookDelta(*head, ((one, 1.0),), ((2.0, 3.0),)),
+            BookDelta(*head, (), ((2.0, one),)),
+            BookDelta(*head, ((1.0, 2.0),) * 20, ((one, 1.0),)),
+        )
+    ]
     assert encode_records(rows) == b"".join(encode_record(row) + b"\n" for row in rows)
+    assert not re.search(rb"\de", encode_records(rows))
 
 
 OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')

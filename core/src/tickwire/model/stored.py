@@ -7,7 +7,7 @@ never have an exponent, so ``float`` and ``Decimal`` runs of the same data write
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias, get_args
 
@@ -166,35 +166,57 @@ def encode_records(records: Sequence[Record]) -> bytes:
     """Write records as JSON lines, each with its newline: the bytes of ``encode_record``, several times as fast."""
     bodies = _encoder.encode_lines([record.event for record in records]).split(b"\n")
     keys = _encoder.encode_lines([record.key for record in records]).split(b"\n")
-    has_exponents = _MAYBE_EXPONENT.search(b"\n".join(bodies)) is not None
-    heads: dict[tuple[type, str], tuple[bytes, int]] = {}
-    lines = []
+    run_id, heads, lines = "", dict[type, tuple[bytes, int]](), list[bytes]()
     for record, body, key in zip(records, bodies, keys, strict=False):  # both end in an empty line
         event = record.event
-        try:
-            head, skipped = heads[event.__class__, record.run_id]
-        except KeyError:
-            start = _head(event)
-            head = b'%s"schema":%d,"run_id":"%s","ordinal":' % (start, SCHEMA, record.run_id.encode())
-            head, skipped = heads[event.__class__, record.run_id] = head, len(start)
-        if has_exponents or _is_special(event):
+        kind = event.__class__
+        if record.run_id != run_id:
+            run_id, heads = record.run_id, {}
+        head, skipped = heads.get(kind) or heads.setdefault(kind, _run_head(record))
+        if not _PLAIN.get(kind, _is_plain)(event, body):
             body = _body(event)
         lines.append(b'%s%d,"key":%s,%s' % (head, record.ordinal, key, body[skipped:]))
     lines.append(b"")
     return b"\n".join(lines)
 
 
-def _is_special(event: Event) -> bool:
-    # what the plain encoder writes otherwise than ``_body``; the common kinds are decided without a call
+def _run_head(record: Record) -> tuple[bytes, int]:
+    head = _head(record.event)
+    return b'%s"schema":%d,"run_id":"%s","ordinal":' % (head, SCHEMA, record.run_id.encode()), len(head)
+
+
+# Whether the encoder's own text is the stored form: no exponent, no decimal, times as they must be.
+def _is_plain(event: Event, body: bytes) -> bool:
     moment = event.ts_event
-    if moment.__class__ is not int and moment is not None:
-        return True
-    if isinstance(event, Trade):
-        return event.price.__class__ is Decimal
-    if isinstance(event, BookDelta):
-        levels = event.bids or event.asks
-        return bool(levels) and levels[0][0].__class__ is Decimal
-    return isinstance(event, quality.QualityEvent) or has_decimals(event)
+    if (moment is not None and moment.__class__ is not int) or isinstance(event, quality.QualityEvent):
+        return False
+    return not _MAYBE_EXPONENT.search(body) and not has_decimals(event)
+
+
+def _is_plain_trade(trade: Any, _: bytes) -> bool:
+    price, size = trade.price, trade.size
+    return (
+        trade.ts_event.__class__ is int
+        and price.__class__ is float
+        and _LEAST <= price < _MOST
+        and (_LEAST <= size < _MOST or size == 0)
+    )
+
+
+def _is_plain_delta(delta: Any, body: bytes) -> bool:
+    if len(delta.bids) + len(delta.asks) > _FEW:
+        return _is_plain(delta, body)
+    for side in (delta.bids, delta.asks):
+        for price, size in side:
+            if price.__class__ is not float or not (_LEAST <= price < _MOST and (_LEAST <= size < _MOST or size == 0)):
+                return False
+    return delta.ts_event.__class__ is int
+
+
+# the common kinds by their numbers, which takes a fifth of the time of a look at the text
+_PLAIN: dict[type, Callable[[Any, bytes], bool]] = {Trade: _is_plain_trade, BookDelta: _is_plain_delta}
+_FEW = 8
+_LEAST, _MOST = 1e-5, 1e16  # from here on, and from there on, the encoder writes exponents
 
 
 class _Header(msgspec.Struct):
