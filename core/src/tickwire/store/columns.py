@@ -55,20 +55,22 @@ def batch_of(channel: Channel, records: Sequence[Record], numbers: Numbers) -> A
 
 
 def _transposed(channel: Channel, events: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    if len(event_classes(channel)) == 1:
-        return zip(*map(astuple, events), strict=True)
-    picks = _picks(channel)
-    return zip(*[picks[event.__class__]((*astuple(event), None)) for event in events], strict=True)
+    places, kinds = _places(channel), {event.__class__ for event in events}
+    if len(kinds) > 1:
+        pick = {kind: itemgetter(*places[kind]) for kind in kinds}
+        return zip(*[pick[event.__class__]((*astuple(event), None)) for event in events], strict=True)
+    columns = [*zip(*map(astuple, events), strict=True), (None,) * len(events)]
+    return [columns[place] for place in places[kinds.pop()]]
 
 
 @cache
-def _picks(channel: Channel) -> dict[type, Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
-    # from an event's fields and a None at the end to the channel's columns
+def _places(channel: Channel) -> dict[type, tuple[int, ...]]:
+    # where the channel's columns stand among an event's fields; -1: nowhere, which is None
     union = channel_columns(channel)
-    found: dict[type, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {}
+    found: dict[type, tuple[int, ...]] = {}
     for one in event_classes(channel):
         index = {column.name: place for place, column in enumerate(columns_of(one))}
-        found[one] = itemgetter(*(index.get(column.name, -1) for column in union))
+        found[one] = tuple(index.get(column.name, -1) for column in union)
     return found
 
 
@@ -138,7 +140,8 @@ def _texts(pa: Any, values: Sequence[Any]) -> Any:
 
 def _lists(pa: Any, values: Sequence[Any], numbers: Numbers) -> list[Any]:
     if not any(values):
-        return [_constant(pa, [], pa.list_(pa.string()), len(values))]
+        offsets = pa.array(array("i", bytes(4 * (len(values) + 1))), pa.int32())
+        return [pa.ListArray.from_arrays(offsets, pa.array([], pa.string()))]
     return [pa.array(values, pa.list_(pa.string()))]
 
 
