@@ -23,7 +23,7 @@ from tickwire.model.quality import (
     Watermark,
 )
 from tickwire.model.stored import Record
-from tickwire.record.coverage import Coverage, coverage
+from tickwire.record.coverage import LAG, Coverage, coverage
 from tickwire.record.intervals import joined, without
 
 Head = tuple[str, str | None, None, int, Channel | None, str | None, Severity]
@@ -114,6 +114,21 @@ def test_a_hole_that_is_open_at_the_end_is_one_though_no_watermark_came_after_it
     one = only(coverage(run(subscribed(100), watermark(110), gap("g", 113))))
     assert [(hole.start, hole.end) for hole in one.holes] == [(113, None)]
     assert (one.complete, one.uncovered, one.end, one.is_complete) == ([(100, 110)], [], 110, False)
+
+
+def test_a_hole_that_ended_after_the_last_watermark_belongs_to_the_time_that_is_judged() -> None:
+    one = only(coverage(run(subscribed(100), watermark(110), gap("g", 113), gap("g", 113, 118))))
+    assert (one.complete, one.end, one.uncovered, one.ratio) == ([(100, 110)], 118, [(110, 113)], 10 / 18)
+    assert [hole.span for hole in one.holes] == [(113, 118)]
+
+
+def test_a_run_that_went_on_without_a_watermark_is_not_known_to_be_complete_until_its_end() -> None:
+    at = 110 + LAG
+    in_time = only(coverage(run(subscribed(100), watermark(110), unsubscribed(at))))
+    assert (in_time.end, in_time.is_complete) == (110, True)
+    late = only(coverage(run(subscribed(100), watermark(110), unsubscribed(at + 1))))
+    assert (late.complete, late.end, late.is_complete) == ([(100, 110)], at + 1, False)
+    assert (late.uncovered, late.known_until) == ([(110, at + 1)], 110)
 
 
 def test_the_hole_since_the_last_run_is_complete_once_it_is_filled() -> None:

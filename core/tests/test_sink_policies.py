@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tickwire.model.counting import size_text
 from tickwire.model.errors import ConfigError, ConnectionLostError
 from tickwire.model.events import Trade
 from tickwire.model.quality import Dropped
@@ -132,7 +133,7 @@ def test_what_was_spilled_is_delivered_by_the_next_run_before_its_own(tmp_path: 
     report = run(first, until_there)
     assert report.dropped == {}
     assert report.spilled["archive"] > 0
-    assert f"{report.spilled['archive']:,} bytes wait on disk for archive" in str(report)
+    assert f"{size_text(report.spilled['archive'])} on disk for archive, the next run delivers them" in str(report)
 
     IS_AWAY.clear()
     everything = [one for one in RECORDS["there"] if one.run_id == first.run_id]

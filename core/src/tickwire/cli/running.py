@@ -20,6 +20,7 @@ from tickwire.cli.logs import log_handler, use_handler
 from tickwire.cli.loop import run_loop
 from tickwire.cli.run_files import RunFile
 from tickwire.feed.selectors import is_glob
+from tickwire.model.counting import counted
 from tickwire.model.errors import ConfigError, TickwireError
 from tickwire.plugin.registry import Registry
 from tickwire.run.durations import parse_duration
@@ -76,6 +77,8 @@ def run_config(
     tell.is_json = config.log is not None and config.log.format == "json"
     for entry, feed in zip(config.exchanges, runner.feeds, strict=True):
         tell(_header(entry, registry, feed))
+    if recording is not None:
+        tell(f"recording run {recording.run_id} in {recording.folder}")
     try:
         run_loop(_run(runner, duration, again, tell, recording))
     finally:
@@ -231,17 +234,13 @@ def _header(entry: ExchangeConfig, registry: Registry, feed: Feed) -> str:
     if entry.proxy is not None:
         head += f" through {entry.proxy}"
     if any(is_glob(symbol) or symbol.startswith("!") for symbol in entry.symbols):
-        return f"{head}, {_counted(len(entry.symbols), 'selector')}, {_counted(len(entry.channels), 'channel')}"
+        return f"{head}, {counted(len(entry.symbols), 'selector')}, {counted(len(entry.channels), 'channel')}"
     subscriptions = len(entry.symbols) * len(entry.channels)
     connections = entry.connections * sum(
         -(-count * len(entry.symbols) // (info.sockets[socket].max_streams or sys.maxsize))
         for socket, count in sockets.items()
     )
-    return f"{head}, {_counted(subscriptions, 'subscription')} on {_counted(connections, 'connection')}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{head}, {counted(subscriptions, 'subscription')} on {counted(connections, 'connection')}"
 
 
 def silence_broken_stdout() -> None:

@@ -191,7 +191,8 @@ def _tell(injected: Injected, json: bool) -> None:
 
 
 def _touched(injected: Injected) -> str:
-    site = injected.fault.kind.site
+    from tickwire.model.counting import counted
+
     if not injected.touched:
         return "nothing came its way"
-    return f"{injected.touched} {site}{'' if injected.touched == 1 else 's'}"
+    return counted(injected.touched, injected.fault.kind.site)

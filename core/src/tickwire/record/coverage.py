@@ -18,10 +18,13 @@ from tickwire.model.stored import Record
 from tickwire.record.accounts import Account, Hole
 from tickwire.record.intervals import FOREVER, Span, clipped, covers, joined, length, without
 
-__all__ = ["Coverage", "Loss", "Series", "coverage"]
+__all__ = ["LAG", "Coverage", "Loss", "Series", "coverage"]
 
 Series: TypeAlias = tuple[str, str | None, Channel]
 """Exchange, symbol (``None``: of the whole account), channel."""
+
+LAG: Nanos = 15_000_000_000
+"""Two watermarks of one run lie at most so far apart, ns; so may its last one and its end."""
 
 _ORDER = {channel: number for number, channel in enumerate(Channel)}
 
@@ -54,7 +57,8 @@ class Coverage:
         symbol: Our symbol; ``None``: of the whole account.
         channel: The kind of data.
         start: Where what was asked for begins, ns; unless asked, where the series does.
-        end: Where it ends, exclusive; unless asked, with the last thing known.
+        end: Where it ends, exclusive; unless asked, with the last thing known, or later where a hole ended after that,
+            or its run told other things for longer than ``LAG``.
         complete: When nothing is missing, in order.
         holes: In which something is missing, by their beginning.
         closed: Those that were filled, or in which nothing was lost.
@@ -152,7 +156,7 @@ def _sum(
     each = [(account, account.complete()) for account in accounts]
     everything = joined(span for _, spans in each for span in spans)
     low = start if start is not None else min(_beginnings(accounts))
-    high = end if end is not None else max(low, everything[-1][1] if everything else low)
+    high = end if end is not None else max(_ends(accounts, everything[-1][1] if everything else low))
     holes: list[Hole] = []
     for account in accounts:
         others = joined(span for other, spans in each if other is not account for span in spans)
@@ -195,6 +199,14 @@ def _beginnings(accounts: Sequence[Account]) -> Iterator[Nanos]:
     for account in accounts:
         yield account.seen if account.begun is None else account.begun
         yield from (hole.start for hole in account.holes)
+
+
+def _ends(accounts: Sequence[Account], known: Nanos) -> Iterator[Nanos]:
+    yield known
+    for account in accounts:
+        yield from (hole.end for hole in account.holes if hole.is_open and hole.end is not None)
+        if account.seen > known + LAG:  # it ran on, and nothing says that it was complete
+            yield account.seen
 
 
 def _touches(hole: Hole, low: Nanos, high: Nanos) -> bool:

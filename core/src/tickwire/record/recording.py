@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from time import monotonic_ns, time_ns
 from typing import Any
 
@@ -135,6 +136,11 @@ class Recording:
         if not self._is_over:
             self._is_over = True
             self._turns.push(make, stop.set)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.writer.folder
 
     def close(self) -> None:
         """Write to the end; a second call is harmless."""

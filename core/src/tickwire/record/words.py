@@ -10,7 +10,7 @@ import attrs
 from tickwire.model.clock import Nanos
 from tickwire.model.counting import counted, span_text
 from tickwire.record.accounts import Hole
-from tickwire.record.coverage import Coverage, Loss
+from tickwire.record.coverage import LAG, Coverage, Loss
 from tickwire.record.intervals import Span
 from tickwire.record.moments import day_text, moment_text, span_words
 
@@ -19,7 +19,6 @@ __all__ = ["coverage_data", "head_line", "loss_lines", "ratio_text", "row_of", "
 _NAMED = 4
 _SECOND = 1_000_000_000
 _TENTH = 100_000_000
-_LAGS = 15_000_000_000  # two watermarks of one run lie at most so far apart
 
 
 def head_line(found: Sequence[Coverage], start: Nanos | None, end: Nanos | None) -> str:
@@ -40,7 +39,7 @@ def row_of(one: Coverage, found: Sequence[Coverage]) -> tuple[str, ...]:
     """
     known = _known_until(found)
     said = [*_hole_words(one), *_closed_words(one), *_uncovered_words(one)]
-    if known is not None and one.known_until is not None and known - one.known_until > _LAGS and not one.uncovered:
+    if known is not None and one.known_until is not None and known - one.known_until > LAG and not one.uncovered:
         said.append(f"known until {_when(one.known_until, one.start, known)}")
     if one.is_verified is False:
         said.insert(0, "unverified (no sequence)")

@@ -17,6 +17,7 @@ from time import monotonic, time_ns
 import attrs
 import msgspec
 
+from tickwire.model.counting import counted, size_text
 from tickwire.model.errors import ConfigError
 from tickwire.record.blocks import make_block
 from tickwire.record.entries import Entry, Lost, RunBegun, encode_entry
@@ -95,6 +96,11 @@ class CaptureWriter:
         self._thread = threading.Thread(target=self._run, name="tickwire-capture", daemon=True)
         self._thread.start()
 
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self._options.path
+
     def keep(self, entry: Entry) -> None:
         """Take one entry; never waits for the disk."""
         try:
@@ -128,9 +134,8 @@ class CaptureWriter:
 
     def __str__(self) -> str:
         lost = f" · {self.lost:,} entries lost" if self.lost else ""
-        files = self._begun.file + 1
-        count = f"{files:,} file{'' if files == 1 else 's'}"
-        return f"{self.entries:,} entries · {self.written / 1e6:,.1f} MB · {count} in {self._options.path}{lost}"
+        files = counted(self._begun.file + 1, "file")
+        return f"{self.entries:,} entries · {size_text(self.written)} · {files} in {self._options.path}{lost}"
 
     def _leave_out(self, reason: str) -> None:
         if not self.lost:

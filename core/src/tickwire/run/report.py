@@ -10,7 +10,7 @@ import attrs
 import msgspec
 
 from tickwire.model.clock import Nanos
-from tickwire.model.counting import counted
+from tickwire.model.counting import counted, size_text
 from tickwire.model.quality import Backfilled, Event, Gap, Repair, Resynced
 from tickwire.run.console import seconds_text
 
@@ -103,7 +103,9 @@ class RunReport:
 
     def _losses(self) -> list[str]:
         losses = [f"{count:,} dropped by {sink}" for sink, count in self.dropped.items()]
-        losses += [f"{size:,} bytes wait on disk for {sink}" for sink, size in self.spilled.items()]
+        losses += [
+            f"{size_text(size)} on disk for {sink}, the next run delivers them" for sink, size in self.spilled.items()
+        ]
         losses += [f"{sink} failed {counted(one.times, 'time')}" for sink, one in self.failures.items()]
         return losses or ["nothing dropped"]
 
