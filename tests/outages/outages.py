@@ -131,7 +131,7 @@ def _dropped(folder: Path) -> Counter[str]:
 def main() -> int:
     """Parse, run, and say what is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10.0, help="not below 1")
+    parser.add_argument("--minutes", type=float, default=10.0, help="below 3 nothing may be dropped, which fails")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=200.0, help="changes of the market, a second")
     chosen = parser.parse_args()

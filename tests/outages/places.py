@@ -250,10 +250,15 @@ class RabbitMq(Proxied):
     async def keys(self) -> list[str]:
         connection, channel = await self._channel()
         async with connection:
-            queue = await channel.get_queue(self.space)
+            queue = await channel.declare_queue(self.space, passive=True)
+            count = queue.declaration_result.message_count or 0
             found = list[str]()
-            while (message := await queue.get(no_ack=True, fail=False)) is not None:
-                found.append(message.message_id)
+            if count:
+                async with queue.iterator(no_ack=True) as messages:
+                    async for message in messages:
+                        found.append(message.message_id)
+                        if len(found) == count:
+                            break
             return found
 
     async def end(self) -> None:
