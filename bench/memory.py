@@ -32,7 +32,7 @@ async def measure() -> tuple[float, float]:
     ]  # fmt: skip
     feed.wiring.instruments.replace(instruments)
     session = FeedSession(
-        feed.wiring, feed.network, feed._settings, SystemClock(), feed._emit, feed.metrics, feed._limits
+        feed.wiring, feed.network, feed._settings, SystemClock(), feed._callbacks.emit, feed.metrics, feed._limits
     )
     session._carry = lambda subscription: None  # type: ignore[method-assign]
     before = resident()

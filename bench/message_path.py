@@ -26,7 +26,7 @@ def connection_of(feed: Feed) -> FeedConnection:
     """Make the feed's connection without dialling, its streams in place and its book in sync at 0."""
     feed.wiring.instruments.replace([SOL])
     session = FeedSession(
-        feed.wiring, feed.network, feed._settings, SystemClock(), feed._emit, feed.metrics, feed._limits
+        feed.wiring, feed.network, feed._settings, SystemClock(), feed._callbacks.emit, feed.metrics, feed._limits
     )
     connection = FeedConnection(
         "public-1",

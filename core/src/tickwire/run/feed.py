@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType, UnionType
 from typing import Any, Generic, Self, TypeVar, overload
@@ -29,9 +27,9 @@ from tickwire.model.errors import TickwireError
 from tickwire.model.events import MarketEvent
 from tickwire.model.health import Health
 from tickwire.model.instruments import Instruments
-from tickwire.model.metrics import Counter, Metrics
+from tickwire.model.metrics import Metrics
 from tickwire.model.numbers import N
-from tickwire.model.quality import Dropped, Event, EventOf, QualityEvent
+from tickwire.model.quality import EventOf, QualityEvent
 from tickwire.plugin.assembly import Wiring, assemble
 from tickwire.plugin.protocols import Credentials, Network
 from tickwire.plugin.registry import Registry
@@ -45,16 +43,14 @@ from tickwire.run.arguments import (
     requests_of,
     symbols_of,
 )
+from tickwire.run.callbacks import Callbacks
 from tickwire.run.proxies import Proxy
-from tickwire.run.responsiveness import name_of, responsiveness
+from tickwire.run.responsiveness import Callback, responsiveness
 
 __all__ = ["Feed", "load_instruments"]
 
-_log = logging.getLogger(__name__)
-
 E = TypeVar("E", bound=MarketEvent | AccountEvent | QualityEvent)
 _STOP_WITHIN = 5.0
-_CALLBACK_HOLDS = 65_536
 
 
 class Feed(Generic[N]):
@@ -67,7 +63,6 @@ class Feed(Generic[N]):
         name: The user's name of it.
         books: L2 books by symbol, at the newest event; each answers ``None`` while it is not in sync.
         metrics: Figures.
-        calling: The callback that is running.
     """
 
     def __init__(
@@ -184,11 +179,8 @@ class Feed(Generic[N]):
         self._when_full = when_full
         self._buffer: EventBuffer[Any] | None = None
         self._batch: list[EventOf[N]] = []
-        self._callbacks: list[tuple[Any, Callable[[Any], object]]] = []
-        self._by_type: dict[type, tuple[Counter, tuple[Callable[[Any], object], ...]]] = {}
-        self._async_tasks: list[tuple[EventBuffer[Event], asyncio.Task[None]]] = []
+        self._callbacks = Callbacks(self.name, info.id, self.metrics, self._clock)
         self._pressing = 0
-        self.calling: Callable[[Any], object] | None = None
         self._session: FeedSession | None = None
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
@@ -202,12 +194,13 @@ class Feed(Generic[N]):
             self._buffer = EventBuffer(
                 "iterator", self._capacity, self._when_full, self._clock, lambda event: event, self._press
             )
+            self._callbacks.last = self._buffer.put
         self._session = FeedSession(
-            self._wiring, self._network, self._settings, self._clock, self._emit, self.metrics, self._limits,
+            self._wiring, self._network, self._settings, self._clock, self._callbacks.emit, self.metrics, self._limits,
             self._exchange_clock,
         )  # fmt: skip
-        self._start_async_callbacks()
-        self._callbacks.insert(0, (QualityEvent, self._session.watch.figures.follow))
+        self._callbacks.start(self._capacity, self._when_full, self._press)
+        self._callbacks.add_first(QualityEvent, self._session.watch.figures.follow)
         self._task = asyncio.create_task(self._main(self._session), name=f"feed {self.name}")
         return self
 
@@ -220,7 +213,7 @@ class Feed(Generic[N]):
 
     async def _main(self, session: FeedSession) -> None:
         try:
-            with responsiveness(self, self._wiring.info.id, [handle for _, handle in self._callbacks]):
+            with responsiveness(self, self._wiring.info.id, self._callbacks.handles):
                 await session.run()
         except asyncio.CancelledError:
             raise
@@ -229,8 +222,7 @@ class Feed(Generic[N]):
         except Exception as error:  # the task's outermost edge: the user's iterator raises it
             self._error = error
         finally:
-            for buffer, _ in self._async_tasks:
-                buffer.close()
+            self._callbacks.close()
             if self._buffer is not None:
                 self._buffer.close()
 
@@ -246,10 +238,7 @@ class Feed(Generic[N]):
         if not done:
             self._task.cancel()
             await asyncio.wait([self._task])
-        if self._async_tasks:
-            _, late = await asyncio.wait([task for _, task in self._async_tasks], timeout=_STOP_WITHIN)
-            for task in late:
-                task.cancel()
+        await self._callbacks.finish(_STOP_WITHIN)
 
     async def wait(self) -> None:
         """Wait until the feed ends.
@@ -291,75 +280,17 @@ class Feed(Generic[N]):
             raise TickwireError(
                 "callbacks are registered before the feed starts", hint="call feed.on before 'async with'"
             )
-        self._callbacks.append((event_class(kind), handle))
-
-    def _start_async_callbacks(self) -> None:
-        started: list[tuple[Any, Callable[[Any], object]]] = []
-        for kind, handle in self._callbacks:
-            if inspect.iscoroutinefunction(handle):
-                name = name_of(handle)
-                buffer: EventBuffer[Event] = EventBuffer(
-                    f"callback {name}",
-                    self._capacity or _CALLBACK_HOLDS,
-                    self._when_full,
-                    self._clock,
-                    lambda event: event,
-                    self._press,
-                )
-                task = asyncio.create_task(self._serve(buffer, kind, handle), name=buffer.name)
-                self._async_tasks.append((buffer, task))
-                started.append((kind, buffer.put))
-            else:
-                started.append((kind, handle))
-        self._callbacks = started
+        self._callbacks.add(event_class(kind), handle)
 
     @property
     def emitted(self) -> int:
         """How many events were emitted so far; safe from any thread."""
-        return sum(counter.value for counter, _ in tuple(self._by_type.values()))
+        return self._callbacks.emitted
 
-    async def _serve(self, buffer: EventBuffer[Event], kind: Any, handle: Callable[[Event], Any]) -> None:
-        batch: list[Event]
-        while batch := await buffer.take():
-            drops: list[Dropped] = buffer.drops()
-            if drops and not issubclass(Dropped, kind):
-                for dropped in drops:
-                    self._emit(dropped)
-                drops = []
-            for event in [*drops, *batch]:
-                try:
-                    await handle(event)
-                except Exception:  # one user callback
-                    self._callback_failed(handle)
-
-    def _emit(self, event: Event) -> None:
-        try:
-            counter, callbacks = self._by_type[type(event)]
-        except KeyError:
-            counter, callbacks = self._taken_by(type(event))
-        counter.value += 1
-        for handle in callbacks:
-            self.calling = handle
-            try:
-                handle(event)
-            except Exception:  # one user callback must not end the feed
-                self._callback_failed(handle)
-            self.calling = None
-        if self._buffer is not None:
-            self._buffer.put(event)
-
-    def _taken_by(self, kind: type) -> tuple[Counter, tuple[Callable[[Any], object], ...]]:
-        counter = self.metrics.counter("events_total", exchange=self._wiring.info.id, type=kind.__name__)
-        callbacks = tuple(handle for wanted, handle in self._callbacks if issubclass(kind, wanted))
-        self._by_type[kind] = (counter, callbacks)
-        return counter, callbacks
-
-    def _callback_failed(self, handle: Callable[[Any], object]) -> None:
-        name = name_of(handle)
-        counter = self.metrics.counter("callback_errors_total", callback=name)
-        counter.add()
-        if counter.value == 1:
-            _log.exception("%s: callback %s raised; it stays registered, further errors are counted", self.name, name)
+    @property
+    def calling(self) -> Callback | None:
+        """The callback that is running; ``None``: none is."""
+        return self._callbacks.calling
 
     def _press(self, is_full: bool) -> None:
         # the sockets are read again once none of the buffers is full

@@ -19,7 +19,7 @@ import attrs
 
 from tickwire.model.metrics import Gauge, Metrics
 
-__all__ = ["CallbackWatch", "CallerWatch", "LoopLag", "name_of", "responsiveness", "shared_callback_watch"]
+__all__ = ["Callback", "CallbackWatch", "CallerWatch", "LoopLag", "name_of", "responsiveness", "shared_callback_watch"]
 
 _log = logging.getLogger(__name__)
 
@@ -43,13 +43,16 @@ class Caller(Protocol):
 
     Attributes:
         name: For logs.
-        calling: The callback that is running; ``None``: none is.
         metrics: Figures.
     """
 
     name: str
-    calling: Callback | None
     metrics: Metrics
+
+    @property
+    def calling(self) -> Callback | None:
+        """The callback that is running; ``None``: none is."""
+        ...
 
     @property
     def emitted(self) -> int:
