@@ -7,9 +7,10 @@ from typing import Any
 
 import attrs
 
+from tickwire.derive.merged_delta import MergedDelta
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Nanos
-from tickwire.model.events import BookDelta, BookSnapshot, Levels
+from tickwire.model.events import BookDelta, BookSnapshot
 from tickwire.model.quality import Event, Gap, Resynced, Unsubscribed, Watermark
 
 __all__ = ["Conflation"]
@@ -19,30 +20,8 @@ _Key = tuple[str, str]
 
 @attrs.define(eq=False)
 class _Waiting:
-    # deltas of one book, merged: of each price the last size
     due: Nanos
-    first: BookDelta[Any]
-    last: BookDelta[Any]
-    bids: dict[Any, Any] = attrs.field(factory=dict)
-    asks: dict[Any, Any] = attrs.field(factory=dict)
-
-    def add(self, delta: BookDelta[Any]) -> None:
-        self.last = delta
-        for mine, levels in ((self.bids, delta.bids), (self.asks, delta.asks)):
-            for price, size in levels:
-                mine.pop(price, None)  # a level stands where it was changed last
-                mine[price] = size
-
-    def merged(self) -> BookDelta[Any]:
-        first, last = self.first, self.last
-        if first is last:
-            return first
-        bids: Levels[Any] = tuple(self.bids.items())
-        asks: Levels[Any] = tuple(self.asks.items())
-        return BookDelta(
-            last.exchange, last.symbol, last.ts_event, last.ts_recv, bids, asks,
-            first.first_sequence, last.last_sequence, first.previous_sequence, last.checksum,
-        )  # fmt: skip
+    delta: MergedDelta
 
 
 class Conflation:
@@ -77,16 +56,17 @@ class Conflation:
     def _hold(self, delta: BookDelta[Any]) -> None:
         key = (delta.exchange, delta.symbol)
         waiting = self._books.get(key)
-        if waiting is None:
-            waiting = self._books[key] = _Waiting(delta.ts_recv + self._every, delta, delta)
-            self._due = waiting.due if self._due is None else min(self._due, waiting.due)
-        waiting.add(delta)
+        if waiting is not None:
+            waiting.delta.add(delta)
+            return
+        waiting = self._books[key] = _Waiting(delta.ts_recv + self._every, MergedDelta(delta))
+        self._due = waiting.due if self._due is None else min(self._due, waiting.due)
 
     def _over(self, now: Nanos) -> Iterator[Event]:
         for key in [key for key, waiting in self._books.items() if now >= waiting.due]:
-            yield self._books.pop(key).merged()
+            yield self._books.pop(key).delta.merged()
         self._due = min((waiting.due for waiting in self._books.values()), default=None)
 
     def _of(self, exchange: str | None, symbol: str | None) -> Iterator[Event]:
         for key in [key for key in self._books if exchange in (None, key[0]) and symbol in (None, key[1])]:
-            yield self._books.pop(key).merged()
+            yield self._books.pop(key).delta.merged()

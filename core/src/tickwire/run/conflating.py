@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Any
 
+from tickwire.derive.merged_delta import MergedDelta
 from tickwire.feed.buffer import CONFLATE, EventBuffer
 from tickwire.model.channels import Channel
 from tickwire.model.clock import Clock
@@ -117,7 +118,7 @@ class _Conflation:
     @property
     def oldest(self) -> Record | None:
         first = next(iter(self._kept.values()), None)
-        return first.parts[-1] if isinstance(first, _Deltas) else first
+        return first.last if isinstance(first, _Deltas) else first
 
     def add(self, record: Record) -> None:
         self._place += 1
@@ -161,7 +162,7 @@ class _Conflation:
         for place in self._of_book.get(book, ()):
             before = self._kept.pop(place, None)
             if before is not None:
-                self.gone += before.parts if isinstance(before, _Deltas) else [before]
+                self.gone.append(before.last if isinstance(before, _Deltas) else before)
         self._of_book[book] = [self._place]
         self._growing.pop(book, None)
         self._kept[self._place] = record
@@ -170,10 +171,10 @@ class _Conflation:
         growing = self._growing.get(book)
         deltas = None if growing is None else self._kept.pop(growing, None)  # it may have been taken
         if isinstance(deltas, _Deltas):
-            self.gone.append(deltas.parts.pop())
+            self.gone.append(deltas.last)
+            deltas.add(record)
         else:
-            deltas = _Deltas()
-        deltas.add(record)
+            deltas = _Deltas(record)
         places = [place for place in self._of_book.get(book, ()) if place in self._kept]
         self._of_book[book] = [*places, self._place]
         self._growing[book] = self._place
@@ -187,39 +188,22 @@ class _Conflation:
             self._growing = {book: place for book, place in self._growing.items() if book[0] != event.exchange}
 
 
-# A run of deltas of one book; the level that came later wins, and stands later, as in a delta's own wire order.
+# A run of deltas of one book, and the record of its last one.
 class _Deltas:
-    def __init__(self) -> None:
-        self.parts: list[Record] = []
-        self._first: BookDelta[Any] | None = None
-        self._bids: dict[Any, Any] = {}
-        self._asks: dict[Any, Any] = {}
+    def __init__(self, record: Record) -> None:
+        self._merged = MergedDelta(_delta_of(record))
+        self.last = record
 
     def add(self, record: Record) -> None:
-        delta: Any = record.event
-        self._first = self._first or delta
-        self.parts.append(record)
-        for levels, changed in ((self._bids, delta.bids), (self._asks, delta.asks)):
-            for price, size in changed:
-                levels.pop(price, None)
-                levels[price] = size
+        self._merged.add(_delta_of(record))
+        self.last = record
 
     def merged(self) -> Record:
-        (last,) = self.parts
-        first, delta = self._first, last.event
-        assert isinstance(delta, BookDelta)
-        if first is None or first is delta:
-            return last
-        merged: BookDelta[Any] = BookDelta(
-            delta.exchange,
-            delta.symbol,
-            delta.ts_event,
-            delta.ts_recv,
-            tuple(self._bids.items()),
-            tuple(self._asks.items()),
-            first.first_sequence,
-            delta.last_sequence,
-            first.previous_sequence,
-            delta.checksum,
-        )
-        return Record(merged, last.run_id, last.ordinal, last.key)
+        last, delta = self.last, self._merged.merged()
+        return last if delta is last.event else Record(delta, last.run_id, last.ordinal, last.key)
+
+
+def _delta_of(record: Record) -> BookDelta[Any]:
+    event = record.event
+    assert isinstance(event, BookDelta)
+    return event
