@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from tickwire import Record, Registry, decode_record
-from tickwire.testing import SinkConformance, TcpProxy
+from tickwire.testing import ProxiedSinkConformance
 
 PAGE = Path(__file__).parents[1] / "docs" / "sinks.md"
 SHOWN = re.compile(r"<!-- file: tickwire_http.py -->\n```python\n(.*?)```", re.DOTALL)
@@ -58,7 +58,7 @@ class LineServer:
         return web.Response()
 
 
-class TestHttpOfThePage(SinkConformance):
+class TestHttpOfThePage(ProxiedSinkConformance):
     sink = "http"
     is_idempotent = True
 
@@ -68,8 +68,7 @@ class TestHttpOfThePage(SinkConformance):
 
     async def prepare(self) -> None:
         self.server = LineServer()
-        self.proxy = TcpProxy("127.0.0.1", await self.server.start())
-        await self.proxy.restore()
+        await self.stand_before(await self.server.start())
 
     def make_options(self, tmp_path: Path) -> Mapping[str, object]:
         return {"url": f"http://127.0.0.1:{self.proxy.port}/", "timeout": self.timeout}
@@ -80,20 +79,8 @@ class TestHttpOfThePage(SinkConformance):
     def poison(self, record: Record) -> Record | None:
         return Record(record.event, record.run_id, record.ordinal, "refuse-this")
 
-    async def cut(self) -> None:
-        await self.proxy.cut()
-
-    async def restore(self) -> None:
-        await self.proxy.restore()
-
-    def slow(self) -> None:
-        self.proxy.slow(200_000)
-
-    def stall(self) -> None:
-        self.proxy.stall()
-
     async def clean(self) -> None:
-        await self.proxy.close()
+        await super().clean()
         await self.server.stop()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tickwire import ConnectionLostError, Record, Registry, decode_record, encode_record, hookimpl
 from tickwire.plugin import SinkInfo
-from tickwire.testing import SinkConformance, TcpProxy
+from tickwire.testing import ProxiedSinkConformance, SinkConformance
 
 
 class LineServer:
@@ -105,7 +105,7 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tests_line_sink", sys.modules[__name__])
 
 
-class TestLineServer(SinkConformance):
+class TestLineServer(ProxiedSinkConformance):
     sink = "lines"
     is_idempotent = True
 
@@ -115,8 +115,7 @@ class TestLineServer(SinkConformance):
 
     async def prepare(self) -> None:
         self.server = LineServer()
-        self.proxy = TcpProxy("127.0.0.1", await self.server.start())
-        await self.proxy.restore()
+        await self.stand_before(await self.server.start())
 
     def make_options(self, tmp_path: Path) -> Mapping[str, object]:
         return {"port": self.proxy.port, "timeout": self.timeout}
@@ -124,20 +123,8 @@ class TestLineServer(SinkConformance):
     async def read_back(self) -> Sequence[Record | str]:
         return [decode_record(line) for line in self.server.lines.values()]
 
-    async def cut(self) -> None:
-        await self.proxy.cut()
-
-    async def restore(self) -> None:
-        await self.proxy.restore()
-
-    def slow(self) -> None:
-        self.proxy.slow(200_000)
-
-    def stall(self) -> None:
-        self.proxy.stall()
-
     async def clean(self) -> None:
-        await self.proxy.close()
+        await super().clean()
         await self.server.stop()
 
 

@@ -38,7 +38,7 @@ from tickwire import (
     Side,
     Trade,
 )
-from tickwire.testing import SinkConformance, TcpProxy, every_event, recorded, stream_of, write_batches
+from tickwire.testing import ProxiedSinkConformance, every_event, recorded, stream_of, write_batches
 from tickwire_sinks.clickhouse import BLAMES_RECORD, BLAMES_SETTINGS, ClickHouseSink
 from tickwire_sinks.clickhouse_tables import MODERN, OLD, Dialect, tables
 from tickwire_sinks.database_options import ClickHouseOptions
@@ -180,7 +180,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @has_server
-class TestClickHouse(SinkConformance):
+class TestClickHouse(ProxiedSinkConformance):
     sink = "clickhouse"
     is_idempotent = True
 
@@ -188,15 +188,9 @@ class TestClickHouse(SinkConformance):
     def _served(self, server: Server, record_of: RecordOf) -> None:
         self.server, self.record_of = server, record_of
 
-    @pytest.fixture(autouse=True)
-    def _timeout(self, request: pytest.FixtureRequest) -> None:
-        # time for a busy machine, but where a server hangs
-        self.timeout = 2.0 if "_k11_" in request.node.name else 30.0
-
     async def prepare(self) -> None:
         self.database = f"kit_{uuid4().hex}"
-        self.proxy = TcpProxy("127.0.0.1", self.server.port)
-        await self.proxy.restore()
+        await self.stand_before(self.server.port)
 
     def make_options(self, tmp_path: Path) -> Mapping[str, object]:
         return {"url": f"http://127.0.0.1:{self.proxy.port}", "database": self.database, "timeout": self.timeout}
@@ -204,24 +198,12 @@ class TestClickHouse(SinkConformance):
     async def read_back(self) -> Sequence[Record]:
         return await read(self.server.url, self.database, self.record_of)
 
-    async def cut(self) -> None:
-        await self.proxy.cut()
-
-    async def restore(self) -> None:
-        await self.proxy.restore()
-
-    def slow(self) -> None:
-        self.proxy.slow(200_000)
-
-    def stall(self) -> None:
-        self.proxy.stall()
-
     def poison(self, record: Record) -> Record:
         # a count that is no number
         return msgspec.structs.replace(record, event=msgspec.structs.replace(record.event, sequence="x"))
 
     async def clean(self) -> None:
-        await self.proxy.close()
+        await super().clean()
         await query(self.server.url, f"DROP DATABASE IF EXISTS {self.database}")
 
 

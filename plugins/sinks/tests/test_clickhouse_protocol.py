@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from tickwire import ConfigError, Record, RefusedError, RetryableError
-from tickwire.testing import SinkConformance, TcpProxy, stream_of
+from tickwire.testing import ProxiedSinkConformance, stream_of
 from tickwire_sinks.clickhouse import BLAMES_RECORD, BLAMES_SETTINGS, ClickHouseSink
 from tickwire_sinks.database_options import ClickHouseOptions
 
@@ -163,7 +163,7 @@ class FakeClickHouse:
         return {name: reader(kind)(spelled[name]) for name, kind in columns.items()}
 
 
-class ClickHouseProtocolKit(SinkConformance):
+class ClickHouseProtocolKit(ProxiedSinkConformance):
     """What both dialects have in common; no check runs in this class itself."""
 
     __test__ = False
@@ -175,15 +175,9 @@ class ClickHouseProtocolKit(SinkConformance):
     def _reader(self, record_of: RecordOf) -> None:
         self.record_of = record_of
 
-    @pytest.fixture(autouse=True)
-    def _timeout(self, request: pytest.FixtureRequest) -> None:
-        # time for a busy machine, but where a server hangs
-        self.timeout = 2.0 if "_k11_" in request.node.name else 30.0
-
     async def prepare(self) -> None:
         self.server = FakeClickHouse(is_old=self.is_old)
-        self.proxy = TcpProxy("127.0.0.1", await self.server.start())
-        await self.proxy.restore()
+        await self.stand_before(await self.server.start())
 
     def make_options(self, tmp_path: Path) -> Mapping[str, object]:
         return {"url": f"http://127.0.0.1:{self.proxy.port}", "timeout": self.timeout}
@@ -194,23 +188,11 @@ class ClickHouseProtocolKit(SinkConformance):
         ]
         return sorted(found, key=lambda record: record.ordinal)
 
-    async def cut(self) -> None:
-        await self.proxy.cut()
-
-    async def restore(self) -> None:
-        await self.proxy.restore()
-
-    def slow(self) -> None:
-        self.proxy.slow(200_000)
-
-    def stall(self) -> None:
-        self.proxy.stall()
-
     def poison(self, record: Record) -> Record:
         return msgspec.structs.replace(record, event=msgspec.structs.replace(record.event, sequence="x"))
 
     async def clean(self) -> None:
-        await self.proxy.close()
+        await super().clean()
         await self.server.stop()
 
 

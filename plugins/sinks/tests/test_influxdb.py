@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from tickwire import ConfigError, ConnectionLostError, Record, Side, Trade
-from tickwire.testing import SinkConformance, TcpProxy, stream_of
+from tickwire.testing import ProxiedSinkConformance, stream_of
 from tickwire_sinks.database_options import InfluxOptions
 from tickwire_sinks.influxdb import InfluxSink
 
@@ -108,7 +108,7 @@ async def read(url: str, database: str, record_of: RecordOf) -> list[Record]:
     return sorted(records, key=lambda record: record.ordinal)
 
 
-class TestInfluxDb(SinkConformance):
+class TestInfluxDb(ProxiedSinkConformance):
     sink = "influxdb"
     is_idempotent = True
 
@@ -116,15 +116,9 @@ class TestInfluxDb(SinkConformance):
     def _served(self, server: Server, record_of: RecordOf) -> None:
         self.server, self.record_of = server, record_of
 
-    @pytest.fixture(autouse=True)
-    def _timeout(self, request: pytest.FixtureRequest) -> None:
-        # time for a busy machine, but where a server hangs
-        self.timeout = 2.0 if "_k11_" in request.node.name else 30.0
-
     async def prepare(self) -> None:
         self.database = f"kit_{uuid4().hex}"
-        self.proxy = TcpProxy("127.0.0.1", self.server.port)
-        await self.proxy.restore()
+        await self.stand_before(self.server.port)
 
     def make_options(self, tmp_path: Path) -> Mapping[str, object]:
         return {"url": f"http://127.0.0.1:{self.proxy.port}", "database": self.database, "timeout": self.timeout}
@@ -132,25 +126,13 @@ class TestInfluxDb(SinkConformance):
     async def read_back(self) -> Sequence[Record]:
         return await read(self.server.url, self.database, self.record_of)
 
-    async def cut(self) -> None:
-        await self.proxy.cut()
-
-    async def restore(self) -> None:
-        await self.proxy.restore()
-
-    def slow(self) -> None:
-        self.proxy.slow(200_000)
-
-    def stall(self) -> None:
-        self.proxy.stall()
-
     def poison(self, record: Record) -> Record:
         # a time that no 64 bits hold
         event = msgspec.structs.replace(record.event, ts_event=2**70)
         return msgspec.structs.replace(record, event=event)
 
     async def clean(self) -> None:
-        await self.proxy.close()
+        await super().clean()
         await query(self.server.url, f'DROP DATABASE "{self.database}"')
 
 

@@ -34,7 +34,7 @@ from tickwire import (
     Trade,
 )
 from tickwire.plugin import Sink
-from tickwire.testing import SinkConformance, TcpProxy, recorded, stream_of
+from tickwire.testing import ProxiedSinkConformance, recorded, stream_of
 from tickwire_sinks.database_options import InfluxOptions, QuestOptions
 from tickwire_sinks.influxdb import InfluxSink, point_time
 from tickwire_sinks.line_protocol import line
@@ -203,7 +203,7 @@ class Quest(LineServer):
         return web.json_response({"ddl": "OK"})
 
 
-class LineServerKit(SinkConformance):
+class LineServerKit(ProxiedSinkConformance):
     """What both have in common; no check runs in this class itself."""
 
     __test__ = False
@@ -214,14 +214,8 @@ class LineServerKit(SinkConformance):
     def _reader(self, record_of: RecordOf) -> None:
         self.record_of = record_of
 
-    @pytest.fixture(autouse=True)
-    def _timeout(self, request: pytest.FixtureRequest) -> None:
-        # time for a busy machine, but where a server hangs
-        self.timeout = 2.0 if "_k11_" in request.node.name else 30.0
-
     async def prepare(self) -> None:
-        self.proxy = TcpProxy("127.0.0.1", await self.server.start())
-        await self.proxy.restore()
+        await self.stand_before(await self.server.start())
 
     async def read_back(self) -> Sequence[Record]:
         records = [
@@ -230,24 +224,12 @@ class LineServerKit(SinkConformance):
         ]
         return sorted(records, key=lambda record: record.ordinal)
 
-    async def cut(self) -> None:
-        await self.proxy.cut()
-
-    async def restore(self) -> None:
-        await self.proxy.restore()
-
-    def slow(self) -> None:
-        self.proxy.slow(200_000)
-
-    def stall(self) -> None:
-        self.proxy.stall()
-
     def poison(self, record: Record) -> Record:
         event = msgspec.structs.replace(record.event, ts_event=2**70)
         return msgspec.structs.replace(record, event=event)
 
     async def clean(self) -> None:
-        await self.proxy.close()
+        await super().clean()
         await self.server.stop()
 
 

@@ -15,22 +15,16 @@ import pytest
 from redis.asyncio import Redis
 
 from tickwire import Record, Trade, decode_record
-from tickwire.testing import SinkConformance, TcpProxy
+from tickwire.testing import ProxiedSinkConformance
 from tickwire_sinks.postgres_rows import event_of
 from tickwire_sinks.postgres_tables import tables
 
 
-class Behind(SinkConformance):
+class Behind(ProxiedSinkConformance):
     """A sink whose server runs on loopback, with a proxy before it."""
 
     number: int
     start: str
-    patience = 2.0
-    """Seconds that the sink waits for a server that hangs; elsewhere it has time, however busy the machine is."""
-
-    @pytest.fixture(autouse=True)
-    def _timeout(self, request: pytest.FixtureRequest) -> None:
-        self.timeout = self.patience if "_k11_" in request.node.name else 30.0
 
     async def prepare(self) -> None:
         try:
@@ -38,23 +32,10 @@ class Behind(SinkConformance):
         except OSError:
             pytest.skip(f"nothing listens on 127.0.0.1:{self.number}; start it with: {self.start}")
         self.name = f"tw_kit_{secrets.token_hex(6)}"
-        self.proxy = TcpProxy("127.0.0.1", self.number)
-        await self.proxy.restore()
-
-    async def cut(self) -> None:
-        await self.proxy.cut()
-
-    async def restore(self) -> None:
-        await self.proxy.restore()
-
-    def slow(self) -> None:
-        self.proxy.slow(200_000)
-
-    def stall(self) -> None:
-        self.proxy.stall()
+        await self.stand_before(self.number)
 
     async def clean(self) -> None:
-        await self.proxy.close()
+        await super().clean()
         await self.forget()
 
     async def forget(self) -> None:
@@ -90,7 +71,6 @@ class TestPostgres(Behind):
     sink = "postgres"
     is_idempotent = True
     number, start = 5432, "pg_ctlcluster 15 main start"
-    patience = 4.0  # it makes its tables in that time too
 
     def make_options(self, tmp_path: Path) -> Mapping[str, object]:
         return {

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tickwire import ConfigError, ConnectionLostError, Duration, Record, RefusedError, decode_record, encode_record
-from tickwire.testing import SinkConformance, TcpProxy, every_event, recorded, stream_of
+from tickwire.testing import ProxiedSinkConformance, every_event, recorded, stream_of
 from tickwire_sinks.sockets import MAX_DATAGRAM, SocketSink
 from tickwire_sinks.stream_options import SocketOptions
 
@@ -47,19 +47,13 @@ class Receiver:
         return self.records
 
 
-class TestTcpAcknowledged(SinkConformance):
+class TestTcpAcknowledged(ProxiedSinkConformance):
     sink = "socket"
-
-    @pytest.fixture(autouse=True)
-    def _timeout(self, request: pytest.FixtureRequest) -> None:
-        # time for a busy machine, but where a server hangs
-        self.timeout = 2.0 if "_k11_" in request.node.name else 30.0
 
     async def prepare(self) -> None:
         self.receiver = Receiver()
         self.server = await asyncio.start_server(self.receiver.accept, "127.0.0.1", 0, limit=2**20)
-        self.proxy = TcpProxy("127.0.0.1", self.server.sockets[0].getsockname()[1])
-        await self.proxy.restore()
+        await self.stand_before(self.server.sockets[0].getsockname()[1])
 
     def make_options(self, tmp_path: Path) -> Mapping[str, object]:
         return {"url": f"tcp://127.0.0.1:{self.proxy.port}", "acknowledged": True, "timeout": self.timeout}
@@ -67,20 +61,8 @@ class TestTcpAcknowledged(SinkConformance):
     async def read_back(self) -> Sequence[Record]:
         return self.receiver.records
 
-    async def cut(self) -> None:
-        await self.proxy.cut()
-
-    async def restore(self) -> None:
-        await self.proxy.restore()
-
-    def slow(self) -> None:
-        self.proxy.slow(200_000)
-
-    def stall(self) -> None:
-        self.proxy.stall()
-
     async def clean(self) -> None:
-        await self.proxy.close()
+        await super().clean()
         self.server.close()
         await self.server.wait_closed()
 

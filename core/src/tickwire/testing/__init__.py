@@ -17,6 +17,7 @@ _NAMES = {
     "testing.conformance": "ExchangeConformance",
     "testing.conversation": "hold",
     "testing.oracle": "Oracle",
+    "testing.proxied_sinks": "ProxiedSinkConformance",
     "testing.report": "CheckResult Report read_report shipped_report",
     "testing.sink_records": "every_event recorded stream_of write_batches",
     "testing.sinks": "SinkConformance",

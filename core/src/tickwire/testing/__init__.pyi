@@ -20,6 +20,7 @@ from tickwire.testing.checks import checks_of as checks_of
 from tickwire.testing.conformance import ExchangeConformance as ExchangeConformance
 from tickwire.testing.conversation import hold as hold
 from tickwire.testing.oracle import Oracle as Oracle
+from tickwire.testing.proxied_sinks import ProxiedSinkConformance as ProxiedSinkConformance
 from tickwire.testing.report import CheckResult as CheckResult
 from tickwire.testing.report import Report as Report
 from tickwire.testing.report import read_report as read_report

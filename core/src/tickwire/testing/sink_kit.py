@@ -44,7 +44,7 @@ class SinkKit:
     lacks: ClassVar[Mapping[str, str]] = {}
 
     async def prepare(self) -> None:
-        """Make a namespace of its own in the target, start a ``TcpProxy`` or a server; called before everything."""
+        """Make a namespace of its own in the target, start a server or a proxy; called before everything."""
 
     def make_options(self, tmp_path: Path) -> Mapping[str, object]:
         """Give the sink's settings as a config file has them; called once a check, after ``prepare``."""
@@ -55,7 +55,7 @@ class SinkKit:
         raise NotImplementedError
 
     async def cut(self) -> None:
-        """Take the target away, e.g. ``await self.proxy.cut()`` or kill the server; left out: it cannot be."""
+        """Take the target away, e.g. kill the server; left out: it cannot be."""
         raise NotImplementedError
 
     async def restore(self) -> None:
@@ -63,7 +63,7 @@ class SinkKit:
         raise NotImplementedError
 
     def slow(self) -> None:
-        """Make the target slow until ``restore``, e.g. ``self.proxy.slow(50_000)``; left out: it cannot be."""
+        """Make the target slow until ``restore``; left out: it cannot be."""
         raise NotImplementedError
 
     def stall(self) -> None:
