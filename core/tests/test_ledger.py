@@ -262,7 +262,7 @@ def test_stored_tables_are_read_also_those_of_a_run_that_was_killed(tmp_path: Pa
     other.mkdir(parents=True)
     (other / "1400.parquet").write_bytes(b"never opened")
     assert list(quality_events(left)) == STORY
-    file = next(one for one in left.rglob("*") if one.is_file() and one.suffix in (".parquet", ".arrows"))
+    file = next(one for one in left.rglob("*/channel=quality/**/*") if one.suffix in (".parquet", ".arrows"))
     found = list(quality_events(file))
     assert found
     assert found == [one for one in STORY if one in found]
