@@ -10,11 +10,12 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -409,10 +410,21 @@ def has_marks(scene: Stage, kind: type[Subscribed] | type[Watermark] = Watermark
     """Tell whether each subscription has said how far it is complete, and the next run can know of it."""
 
     def tell(lines: list[Line]) -> bool:
-        marked = {(one.event.symbol, one.event.channel) for one in lines if isinstance(one.event, kind)}
-        return marked == EVERYTHING and (scene.folder / "state" / "marks.sqlite3").exists()
+        said = {(one.event.symbol, one.event.channel) for one in lines if isinstance(one.event, kind)}
+        return said == EVERYTHING and marked(scene.folder / "state" / "marks.sqlite3") == EVERYTHING
 
     return tell
+
+
+def marked(path: Path) -> set[tuple[str, str]]:
+    """Give what the next run will find a mark of; the file is there before anything stands in it."""
+    if not path.exists():
+        return set()
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as file:
+        try:
+            return set(file.execute("SELECT symbol, channel FROM marks"))
+        except sqlite3.OperationalError:
+            return set()
 
 
 def test_a_deploy_that_starts_the_new_before_it_stops_the_old_loses_no_trade_and_keys_tell_repeats(
