@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,18 +166,34 @@ def test_a_setting_that_librdkafka_does_not_take_is_the_users_mistake(settings: 
 
 
 def test_brokers_whose_certificate_is_not_trusted_are_the_users_to_mend() -> None:
-    async def body() -> None:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
-        async with server:
-            place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            sink = KafkaSink(KafkaOptions((place,), tls=True, timeout=Duration(4.0)))
-            with pytest.raises(ConfigError, match=r"certificate.*\(_SSL\)"):
-                await sink.open()
-            await sink.close()
+    async def body(port: int) -> None:
+        sink = KafkaSink(KafkaOptions((f"127.0.0.1:{port}",), tls=True, timeout=Duration(4.0)))
+        with pytest.raises(ConfigError, match=r"certificate.*\(_SSL\)"):
+            await sink.open()
+        await sink.close()
 
-    asyncio.run(body())
+    # not a server of the loop's: librdkafka dials to the end, and what was just accepted would be left open
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_shake_hands, args=(listener, context, over))
+        thread.start()
+        try:
+            asyncio.run(body(listener.getsockname()[1]))
+        finally:
+            over.set()
+            thread.join()
+
+
+def _shake_hands(listener: socket.socket, context: ssl.SSLContext, over: threading.Event) -> None:
+    listener.settimeout(0.1)
+    while not over.is_set():
+        with suppress(OSError):  # nobody came in time, or who came does not trust us
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(5.0)
+                context.wrap_socket(connection, server_side=True).close()
 
 
 def test_a_full_queue_of_the_library_is_waited_for(cluster: Cluster) -> None:
