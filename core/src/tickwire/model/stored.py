@@ -216,7 +216,7 @@ def _is_plain_delta(delta: Any, body: bytes) -> bool:
 # the common kinds by their numbers, which takes a fifth of the time of a look at the text
 _PLAIN: dict[type, Callable[[Any, bytes], bool]] = {Trade: _is_plain_trade, BookDelta: _is_plain_delta}
 _FEW = 8
-_LEAST, _MOST = 1e-5, 1e16  # from here on, and from there on, the encoder writes exponents
+_LEAST, _MOST = 1e-5, 1e16  # below the one, and from the other on, the encoder writes an exponent
 
 
 class _Header(msgspec.Struct):
